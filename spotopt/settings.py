@@ -1,0 +1,236 @@
+"""Settings, from the environment alone; docs/configuration.md lists each (a test holds both true)."""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+
+from spotopt import localdb
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+
+def optional(name: str) -> str:
+    """A string setting that may be absent; blank counts as absent."""
+    return str(env.str(name, default="")).strip()
+
+
+# --- what kind of installation this is ---------------------------------------------------------
+DEBUG: bool = env.bool("DEBUG", default=True)
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+
+
+def development_key() -> str:
+    """A random key kept under DATA_DIR, so that sessions and tokens outlive a restart."""
+    path = DATA_DIR / "secret_key"
+    if path.exists():
+        return path.read_text().strip()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:  # another process was first
+        return path.read_text().strip()
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_urlsafe(50))
+    return path.read_text().strip()
+
+
+SECRET_KEY = optional("SECRET_KEY") or (development_key() if DEBUG else env.str("SECRET_KEY"))
+# Comma-separated, newest first: the first signs and encrypts, the rest still verify and decrypt.
+TOKEN_KEYS: list[str] = env.list("TOKEN_KEYS", default=[]) or [SECRET_KEY]
+
+PUBLIC_URL = optional("PUBLIC_URL").rstrip("/")
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+if PUBLIC_URL and (public_host := urlsplit(PUBLIC_URL).hostname):
+    ALLOWED_HOSTS = [*ALLOWED_HOSTS, public_host]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
+
+# --- AWS ---------------------------------------------------------------------------------------
+AWS_ENDPOINT_URL = optional("AWS_ENDPOINT_URL")
+SERVER_AWS_ACCOUNT: bool = env.bool("SERVER_AWS_ACCOUNT", default=DEBUG)
+DEFAULT_AMI = optional("DEFAULT_AMI") or ("ami-simulated00000000" if AWS_ENDPOINT_URL else "")
+DEFAULT_LAUNCH_TEMPLATE = optional("DEFAULT_LAUNCH_TEMPLATE")
+REQUIRE_VERIFIED_INSTANCES: bool = env.bool("REQUIRE_VERIFIED_INSTANCES", default=False)
+
+# --- applications ------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "daphne",
+    "spotopt",
+    "clients",
+    "pricing",
+    "agents",
+    "replicas",
+    "mlengine",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "django_htmx",
+    "django_q",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "spotopt.urls"
+ASGI_APPLICATION = "spotopt.asgi.application"
+APPEND_SLASH = True
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- database ----------------------------------------------------------------------------------
+DATABASE_URL = optional("DATABASE_URL") or localdb.running_url(DATA_DIR) or ""
+# LISTEN needs a session of its own: behind a pooler in transaction mode, name the server itself here.
+DATABASE_DIRECT_URL = optional("DATABASE_DIRECT_URL") or DATABASE_URL
+DATABASE_MISSING = (
+    ""
+    if DATABASE_URL
+    else f"No database: set DATABASE_URL, or start the embedded PostgreSQL of {DATA_DIR} with "
+    "`python manage.py localdb`."
+)
+# Web processes serve each request on a thread of its own: they share connections through a pool.
+DATABASE_POOL: bool = env.bool("DATABASE_POOL", default=False)
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {
+        **environ.Env.db_url_config(DATABASE_URL or "postgresql://nobody@localhost:1/missing"),
+        "ENGINE": "django.db.backends.postgresql",
+        "CONN_MAX_AGE": 0 if DATABASE_POOL else 600,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DATABASES["default"].setdefault("OPTIONS", {})
+if DATABASE_POOL:
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": 20, "timeout": 10}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- events between processes ------------------------------------------------------------------
+REDIS_URL = optional("REDIS_URL")
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL]},
+    }
+    if REDIS_URL
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+}
+
+# --- scheduled work: nothing with a deadline waits for it ----------------------------------------
+Q_CLUSTER: dict[str, Any] = {
+    "name": "spotopt",
+    "orm": "default",
+    "workers": env.int("QCLUSTER_WORKERS", default=2),
+    "timeout": 120,
+    "retry": 180,
+    "max_attempts": 3,
+    "ack_failures": True,
+    "save_limit": -1,
+    "recycle": 100_000,  # recycling stalls all workers for seconds and has run tasks twice
+    "poll": 0.5,
+    "catch_up": False,
+    "label": "Scheduled work",
+}
+
+# --- people ------------------------------------------------------------------------------------
+LOGIN_URL = "/login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# --- the HTTP API ------------------------------------------------------------------------------
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "clients.auth.BearerAuthentication",
+        "clients.auth.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "spotopt.lib.api_errors.handle",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "COERCE_DECIMAL_TO_STRING": False,
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+# --- static files ------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+TESTING = "pytest" in sys.modules
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        # Manifest storage answers 500 until collectstatic has run, so development does without it.
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG or TESTING
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+# --- transport security ------------------------------------------------------------------------
+SECURE_SSL_REDIRECT: bool = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REDIRECT_EXEMPT = [r"^health$"]
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE_SSL_REDIRECT else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_SSL_REDIRECT
+SECURE_HSTS_PRELOAD = SECURE_SSL_REDIRECT
+SESSION_COOKIE_SECURE = SECURE_SSL_REDIRECT
+CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
+SESSION_COOKIE_HTTPONLY = True
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+
+# --- language, time, logs ----------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    # daphne's access log repeats what the load balancer's has; each line costs.
+    "loggers": {"django.channels.server": {"level": "WARNING"}},
+}
