@@ -137,6 +137,7 @@ class Instance(models.Model):
     az_id = models.CharField(max_length=24)
     pool = models.ForeignKey(Pool, on_delete=models.PROTECT, related_name="instances")
     private_ip = models.GenericIPAddressField(null=True, blank=True)
+    image_id = models.CharField(max_length=64, blank=True)
     verified = models.BooleanField(
         default=False, help_text="EC2 knows it, in the client's account."
     )
