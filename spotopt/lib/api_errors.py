@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from spotopt.lib.errors import Refused
 
 log = logging.getLogger(__name__)
+CHALLENGE = 'Bearer realm="spotopt"'
 
 
 def body(
@@ -44,6 +45,8 @@ def flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:
 def refusal(error: Refused) -> Response:
     """A domain refusal on the wire."""
     response = Response(body(error.message, error.errors, error.code), status=error.status)
+    if error.status == 401:
+        response["WWW-Authenticate"] = CHALLENGE
     if error.retry_after is not None:
         response["Retry-After"] = str(error.retry_after)
     return response
@@ -72,7 +75,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     response = Response(body(str(error.detail)), status=error.status_code)
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         response.status_code = 401
-        response["WWW-Authenticate"] = 'Bearer realm="spotopt"'
+        response["WWW-Authenticate"] = CHALLENGE
     if wait := getattr(error, "wait", None):
         response["Retry-After"] = str(int(wait) + 1)
     return response

@@ -39,6 +39,12 @@ class BadInput(Refused):
         return cls(f"{name}: {text}", errors={name: [text]})
 
 
+class Unauthenticated(Refused):
+    """A credential is missing or wrong (401)."""
+
+    status = 401
+
+
 class Forbidden(Refused):
     """The caller is known, and may not do this (403)."""
 
@@ -61,6 +67,12 @@ class Impossible(Refused):
     """Well-formed, and still cannot be done (422)."""
 
     status = 422
+
+
+class TooMany(Refused):
+    """Asked too often (429); `retry_after` says when it may be tried again."""
+
+    status = 429
 
 
 class Unavailable(Refused):

@@ -1,0 +1,35 @@
+"""Which AWS account a client's machines live in, and with what rights it is entered."""
+
+from django.conf import settings
+
+from clients.models import Client
+from spotopt.cloud.account import Account
+from spotopt.lib.errors import Conflict
+
+
+class NotConnected(Conflict):
+    """There is no AWS account to act in."""
+
+    code = "not_connected"
+
+
+def account_for(client: Client) -> Account:
+    """The account to act in: the client's own role, else the server's where SERVER_AWS_ACCOUNT allows."""
+    if client.aws_role_arn:
+        return Account(
+            role_arn=client.aws_role_arn,
+            external_id=client.aws_external_id,
+            number=account_number(client.aws_role_arn),
+        )
+    if settings.SERVER_AWS_ACCOUNT:
+        return Account()
+    raise NotConnected(
+        f"Connect an AWS account to {client.name} first: give its settings the ARN of a role that "
+        f"trusts this server with the external id {client.aws_external_id}."
+    )
+
+
+def account_number(role_arn: str) -> str:
+    """The twelve digits in `arn:aws:iam::123456789012:role/…`; empty if there are none."""
+    parts = role_arn.split(":")
+    return parts[4] if len(parts) > 5 else ""
