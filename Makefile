@@ -1,6 +1,7 @@
 # The few commands of the house. `make` alone lists them.
 
 VENV := .venv
+export UV_SYSTEM_CERTS := true
 BIN := $(VENV)/bin
 UV := 0.13.9
 # The interpreter for .venv: the newest tried one on the machine, or `make setup PYTHON=...`.

@@ -13,6 +13,7 @@ from spotopt.localdb.files import Files, LocalDatabaseError
 
 PROJECT = Path(__file__).resolve().parents[2]
 REMAINS_SECONDS = 45.0  # how long to wait for the server of a killed process to end
+DYING_SECONDS = 0.5  # a process just killed may still look alive for a moment
 
 
 class LocalDatabase:
@@ -102,15 +103,17 @@ def _spawn(
 
 def _lock(files: Files) -> int:
     """Take the lock, waiting for the remains of a killed process, but not for a living one."""
-    deadline = time.monotonic() + REMAINS_SECONDS
+    begun = time.monotonic()
     while (lock := files.try_lock()) is None:
+        waited = time.monotonic() - begun
         state = files.read_state()
-        if state and processes.alive(state.keeper) and processes.alive(state.owner):
+        held = state and processes.alive(state.keeper) and processes.alive(state.owner)
+        if state and held and waited > DYING_SECONDS:
             raise LocalDatabaseError(
                 f"A database is already running under {files.folder.parent}"
                 f" (started by process {state.owner})."
             )
-        if time.monotonic() > deadline:
+        if waited > REMAINS_SECONDS:
             raise LocalDatabaseError(
                 f"The server processes of {files.folder} neither answer nor end."
             )
