@@ -42,6 +42,12 @@ except BaseException:
     raise
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    # Not `pytest_plugins`: the cast imports models, which need Django set up first.
+    config.pluginmanager.import_plugin("spotopt.tests.cast")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_unconfigure() -> Iterator[None]:
     try:
