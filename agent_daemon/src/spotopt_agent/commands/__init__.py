@@ -1,0 +1,1 @@
+"""Commands: fetched, carried out once, reported until the server has heard it."""

@@ -1,0 +1,1 @@
+"""The agent's surroundings, faked over real HTTP."""
