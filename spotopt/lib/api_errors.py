@@ -3,9 +3,10 @@
 import logging
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
-from django.db import OperationalError, connection
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import DataError, InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -60,7 +61,11 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         return Response(body("There is no such thing here."), status=404)
     if isinstance(error, PermissionDenied):
         return Response(body(str(error) or "You may not do this."), status=403)
-    if isinstance(error, OperationalError):
+    if isinstance(error, RequestDataTooBig):
+        return Response(body("The body is too large."), status=413)
+    if isinstance(error, DataError):
+        return Response(body("A value is one that cannot be kept, such as a NUL."), status=400)
+    if isinstance(error, OperationalError | InterfaceError):
         log.error("the database did not answer: %s", type(error).__name__)
         connection.close()
         response = Response(body("The database is out of reach; try again."), status=503)
@@ -81,6 +86,12 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
+@csrf_exempt
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
-    """An unknown route under /api."""
+    """An unknown route under /api, whatever the method."""
     return JsonResponse(body("There is no such endpoint."), status=404)
+
+
+def failed(request: HttpRequest) -> JsonResponse:
+    """A bug of ours, under /api: no more is said than that."""
+    return JsonResponse(body("Something went wrong here; it has been logged."), status=500)
