@@ -283,3 +283,9 @@ def confirm_gone(instance: Instance, *, now: datetime) -> bool:
             agent_id=instance.agent_id,
         )
     return bool(gone)
+
+
+def note_ec2(instance: Instance, *, image_id: str, ours: bool) -> None:
+    """What EC2 tells beyond what the machine says of itself; `ours`: tagged, so that we may end it."""
+    instance.image_id, instance.ours = image_id or instance.image_id, ours or instance.ours
+    Instance.objects.filter(pk=instance.pk).update(image_id=instance.image_id, ours=instance.ours)

@@ -72,6 +72,11 @@ class Client(models.Model):
         help_text="Subnet by availability-zone id; the default one if absent.",
     )
 
+    tag_machines = models.BooleanField(
+        default=True,
+        help_text="Consent to tag machines that enrol, so that they may be terminated after a move.",
+    )
+
     # How its replicas are launched.
     launch_template = models.CharField(max_length=64, blank=True)
     image_id = models.CharField(max_length=64, blank=True)

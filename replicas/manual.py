@@ -1,0 +1,75 @@
+"""Manual mode: exactly one standby per agent, whatever the number of processes; off again, none."""
+
+import logging
+from datetime import datetime, timedelta
+
+from agents.models import Agent
+from clients import installation
+from replicas import lifecycle, sagas
+from replicas.leases import Clock
+from replicas.models import Replica, Saga
+from spotopt.lib.errors import Refused
+
+log = logging.getLogger(__name__)
+
+REASON = "manual replica mode"
+# After a failure (a cap, a permission) the next try waits, so that it is not repeated every two seconds.
+PAUSE_AFTER_FAILURE = timedelta(minutes=1)
+
+
+def ensure(agent: Agent, *, clock: Clock) -> Saga | None:
+    """The agent's standby, launched if there is none. The database allows one active saga per agent."""
+    active = sagas.active_of(agent)
+    if active is not None:
+        return active
+    try:
+        saga = sagas.begin(
+            agent=agent,
+            trigger=Saga.Trigger.MANUAL,
+            goal=Saga.Goal.STANDBY,
+            reason=REASON,
+            now=clock(),
+            keep_alive=True,
+        )
+    except sagas.AlreadyMoving:
+        return sagas.active_of(agent)
+    sagas.run(saga.pk, clock=clock)
+    return saga
+
+
+def maintain(*, clock: Clock) -> None:
+    """Launch what manual mode lacks, and end what it has left behind: the guard's sweep."""
+    for agent in wanting(clock()):
+        if not installation.automation_on(agent.client):
+            continue
+        try:
+            ensure(agent, clock=clock)
+        except Refused as error:
+            log.warning("no standby for %s: %s", agent.pk, error.message)
+    for replica in left_over():
+        lifecycle.delete(replica=replica, reason="manual replica mode was switched off", clock=clock)
+
+
+def wanting(now: datetime) -> list[Agent]:
+    """Agents in manual mode, with a machine, that have neither a standby nor one on its way."""
+    return list(
+        Agent.objects.live()
+        .filter(enabled=True, manual_replica_enabled=True, instances__role="primary")
+        .exclude(sagas__status__in=Saga.ACTIVE)
+        .exclude(sagas__status=Saga.Status.FAILED, sagas__ended_at__gt=now - PAUSE_AFTER_FAILURE)
+        .select_related("client")[:50]
+    )
+
+
+def left_over() -> list[Replica]:
+    """Standbys kept for manual mode after it was switched off."""
+    return list(
+        Replica.objects.filter(
+            status__in=Replica.LIVE,
+            saga__status__in=(Saga.Status.PREPARING, Saga.Status.STANDING),
+            saga__goal=Saga.Goal.STANDBY,
+            saga__trigger=Saga.Trigger.MANUAL,
+            saga__reason=REASON,
+            agent__manual_replica_enabled=False,
+        ).select_related("saga", "instance", "agent", "client", "pool")[:50]
+    )

@@ -1,0 +1,181 @@
+"""The end of a machine: asked for in a row first, then of EC2, again and again until EC2 confirms."""
+
+import logging
+from collections import defaultdict
+from datetime import datetime, timedelta
+
+from agents import instances as machines
+from agents.models import Instance
+from clients import connection, feed
+from clients.models import Client
+from replicas import journal, leases, lifecycle, routes, sagas, tags
+from replicas.leases import Clock, Lease
+from replicas.models import Replica, Saga, Step
+from replicas.sagas import Again, Wait
+from spotopt.cloud import compute, errors
+from spotopt.lib.errors import Refused
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN = timedelta(seconds=2)
+# EC2 lists a fresh launch by its tags within seconds; after this long without one there is none.
+NEVER_LAUNCHED = timedelta(minutes=2)
+
+
+def retire_old(lease: Lease) -> Wait | Again:
+    """After promotion: traffic away from the old machine, then its termination, where that is ours to do."""
+    saga, now = lease.saga, lease.clock()
+    old = saga.old_instance
+    if old is None:
+        return _end(lease)
+    if old.terminated_at is None:
+        routes.away_from(lease, old)
+        if not saga.retire_old:
+            return _leave_running(lease, old, "automatic termination is off for this agent")
+        if not old.ours:
+            return _leave_running(lease, old, "it is not tagged as ours to terminate")
+        if saga.trigger == Saga.Trigger.PLANNED and saga.promoted_at is not None:
+            due = saga.promoted_at + timedelta(seconds=saga.agent.terminate_wait_seconds)
+            if now < due:
+                return Wait(due)
+        if not _terminate(lease, old):
+            return Wait(now + LOOK_AGAIN)
+    return _end(lease)
+
+
+def abandon(lease: Lease) -> Wait | Again:
+    """A standby nobody wants: its machine goes, also one whose launch was never answered."""
+    saga, now = lease.saga, lease.clock()
+    for replica in saga.replicas.filter(status__in=Replica.LIVE):
+        lifecycle.give_up(replica=replica, why="", now=now)
+    settled = [
+        settle(lease, replica)
+        for replica in saga.replicas.filter(status=Replica.Status.TERMINATING).select_related(
+            "instance", "agent", "pool", "client"
+        )
+    ]
+    if all(settled):
+        return sagas.move_on(lease, Saga.Status.ABANDONED, ended_at=lease.clock())
+    return Wait(lease.clock() + LOOK_AGAIN)
+
+
+def settle(lease: Lease, replica: Replica) -> bool:
+    """Bring a terminating replica to its end; True once EC2 confirms, or there never was a machine."""
+    now = lease.clock()
+    if replica.instance is None:
+        step = replica.steps.filter(
+            name="launch", outcome__in=(Step.Outcome.INTENDED, Step.Outcome.UNKNOWN)
+        ).first()
+        if step is not None and not _found_late(lease, replica, step):
+            if now - step.started_at < NEVER_LAUNCHED:
+                return False
+            journal.end(step, Step.Outcome.REFUSED, now=now, error="never launched")
+        replica.refresh_from_db()
+        if replica.instance is None:
+            lifecycle.gone(replica=replica, now=now)
+            return True
+    if not _terminate(lease, replica.instance):
+        return False
+    lifecycle.gone(replica=replica, now=lease.clock())
+    return True
+
+
+def _found_late(lease: Lease, replica: Replica, step: Step) -> bool:
+    from replicas import launching
+
+    account = connection.account_for(replica.client)
+    lease.renew()
+    try:
+        found = compute.find_tagged(
+            account, replica.pool.region, tags={tags.REPLICA: str(replica.pk)}
+        )
+    except errors.CloudError as error:
+        log.warning("cannot look for the machine of replica %s: %s", replica.pk, error.code)
+        return False
+    for machine in found:
+        launching.adopt(replica=replica, step=step, machine=machine, now=lease.clock())
+        return True
+    return False
+
+
+def _terminate(lease: Lease, instance: Instance) -> bool:
+    """Ask, and look; True once EC2 says terminated, or knows it no more."""
+    now = lease.clock()
+    machines.retire_asked(instance, now=now)
+    instance.refresh_from_db()
+    if instance.terminated_at is not None:
+        return True
+    account = connection.account_for(lease.saga.client)
+    lease.renew()
+    step = journal.intend(
+        lease.saga, "retire", now=now, detail={"instance_id": instance.instance_id}
+    )
+    try:
+        compute.terminate(account, instance.region, [instance.instance_id])
+        found = compute.describe(account, instance.region, [instance.instance_id])
+    except errors.CloudError as error:
+        log.warning("retiring %s: %s", instance.instance_id, error.code)
+        journal.end(step, Step.Outcome.UNKNOWN, now=lease.clock(), error=error.code)
+        return False
+    machine = found.get(instance.instance_id)
+    if machine is not None and machine.state != "terminated":
+        return False
+    machines.confirm_gone(instance, now=lease.clock())
+    journal.end(step, Step.Outcome.DONE, now=lease.clock())
+    return True
+
+
+def _leave_running(lease: Lease, old: Instance, why: str) -> Again:
+    saga = lease.saga
+    feed.record(
+        client_id=saga.client_id,
+        agent_id=saga.agent_id,
+        event_type="old_machine_left_running",
+        severity="warning",
+        message=f"{old.instance_id} was left running, and bills: {why}",
+        now=lease.clock(),
+    )
+    return _end(lease)
+
+
+def _end(lease: Lease) -> Again:
+    return sagas.move_on(lease, Saga.Status.DONE, ended_at=lease.clock())
+
+
+def sweep(*, clock: Clock) -> int:
+    """Machines asked to go that EC2 has not confirmed, whatever became of their sagas; how many are left."""
+    waiting = (
+        Instance.objects.billing().exclude(retire_asked_at=None).select_related("client", "replica")
+    )
+    groups: dict[tuple[Client, str], list[Instance]] = defaultdict(list)
+    for instance in waiting:
+        groups[instance.client, instance.region].append(instance)
+    left = 0
+    for (client, region), instances in groups.items():
+        left += _sweep_region(client, region, instances, now=clock())
+    return left
+
+
+def _sweep_region(client: Client, region: str, instances: list[Instance], *, now: datetime) -> int:
+    ids = [instance.instance_id for instance in instances]
+    try:
+        account = connection.account_for(client)
+        found = compute.describe(account, region, ids)
+        again = [i for i in ids if i in found and not found[i].gone]
+        if again:
+            compute.terminate(account, region, again)
+    except (errors.CloudError, Refused) as error:
+        log.warning("cannot retire %d machines of %s in %s: %s", len(ids), client.pk, region, error)
+        return len(ids)
+    left = 0
+    for instance in instances:
+        machine = found.get(instance.instance_id)
+        if machine is not None and machine.state != "terminated":
+            left += 1
+            continue
+        machines.confirm_gone(instance, now=now)
+        replica = Replica.objects.filter(instance=instance).first()
+        if replica is not None:
+            lifecycle.gone(replica=replica, now=now)
+            leases.poke(replica.saga_id, now=now)
+    return left

@@ -1,0 +1,79 @@
+"""Shapes of the emergency path's endpoints."""
+
+from datetime import datetime
+from typing import Any
+
+from rest_framework import serializers
+
+from agents.models import Mode
+from replicas.models import Replica
+from spotopt.lib.times import MomentField, rfc3339
+
+
+class TerminationSerializer(serializers.Serializer[Any]):
+    """Endpoint 7: the two-minute notice."""
+
+    signal_type = serializers.ChoiceField(choices=["termination-notice"], default="termination-notice")
+    termination_time = MomentField(required=False, allow_null=True, default=None)
+    detected_at = MomentField(required=False, allow_null=True, default=None)
+    instance_id = serializers.CharField(max_length=32, required=False)
+
+
+class ImminentSerializer(serializers.Serializer[Any]):
+    """Endpoint 9: promote now."""
+
+    termination_time = MomentField(required=False, allow_null=True, default=None)
+    time_until_termination_seconds = serializers.FloatField(
+        required=False, min_value=0, max_value=86_400, default=None, allow_null=True
+    )
+    instance_id = serializers.CharField(max_length=32, required=False)
+
+
+class RecommendationSerializer(serializers.Serializer[Any]):
+    """Endpoint 8: a rebalance recommendation."""
+
+    signal_type = serializers.ChoiceField(
+        choices=["rebalance-recommendation"], default="rebalance-recommendation"
+    )
+    detected_at = MomentField(required=False, allow_null=True, default=None)
+    instance_id = serializers.CharField(max_length=32, required=False)
+
+
+class ReplicaRequestSerializer(serializers.Serializer[Any]):
+    """Endpoint 10: a standby is wanted."""
+
+    replica_type = serializers.ChoiceField(choices=["manual", "switch"], default="manual")
+    pool_id = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
+    mode = serializers.ChoiceField(choices=Mode.choices, required=False, default=Mode.SPOT)
+    keep_alive = serializers.BooleanField(required=False, default=False)
+    command_id = serializers.UUIDField(required=False, allow_null=True, default=None)
+
+
+class SyncSerializer(serializers.Serializer[Any]):
+    """Endpoint 14: how far a replica is synchronised; the lag is in seconds."""
+
+    sync_status = serializers.ChoiceField(choices=["syncing", "synced", "failed"])
+    last_sync_timestamp = MomentField(required=False, allow_null=True, default=None)
+    lag_seconds = serializers.FloatField(
+        required=False, allow_null=True, default=None, min_value=0, max_value=1e9
+    )
+
+
+def replica(row: Replica, *, ready_by: datetime | None = None) -> dict[str, Any]:
+    """A replica on the wire. `ready_at` of one that is not ready is an estimate, and `ready` says so."""
+    return {
+        "replica_id": str(row.pk),
+        "instance_id": row.instance.instance_id if row.instance else None,
+        "status": row.status,
+        "replica_type": row.replica_type,
+        "mode": row.mode,
+        "pool_id": row.pool_id,
+        "ready": row.status in (Replica.Status.READY, Replica.Status.PROMOTED),
+        "created_at": rfc3339(row.created_at),
+        "ready_at": rfc3339(row.ready_at or ready_by),
+        "sync_status": row.sync_status or None,
+        "last_sync_timestamp": rfc3339(row.last_sync_at),
+        "lag_seconds": row.lag_seconds,
+        "terminated_at": rfc3339(row.terminated_at),
+        "failure": row.failure or None,
+    }
