@@ -7,6 +7,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
+import botocore.loaders
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import Credentials, DeferredRefreshableCredentials
@@ -30,6 +31,8 @@ _ROLE = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/.+")
 _SESSION_NAME = "spotopt"
 
 _lock = RLock()
+# Reading the service models is what a new session costs: read once, for all of them.
+_loader = botocore.loaders.Loader()
 _clients: dict[tuple[Account, str, str, str], Any] = {}
 _sessions: dict[tuple[Account, str, str], boto3.Session] = {}
 _numbers: dict[tuple[Account, str], str] = {}
@@ -68,6 +71,7 @@ def _session(account: Account, region: str, endpoint: str) -> boto3.Session:
     if (found := _sessions.get(key)) is not None:
         return found
     core = botocore.session.get_session()
+    core.register_component("data_loader", _loader)
     if account.role_arn:
         # botocore asks again 15 minutes before they expire, and insists 10 minutes before.
         refresh: Callable[[], dict[str, Any]] = partial(_assume, account, region)

@@ -4,6 +4,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs
 
 import boto3
@@ -48,7 +49,7 @@ def aws(moto_url, settings) -> Iterator[str]:
 def outside(aws):
     """A plain boto3 client factory, for looking at moto past our own code."""
 
-    def make(service: str):
+    def make(service: Any) -> Any:
         return boto3.client(
             service,
             region_name=REGION,

@@ -14,7 +14,7 @@ SPEC = compute.LaunchSpec(
 )
 
 
-def launch():
+def launch() -> compute.Machine:
     return compute.launch(Account(), REGION, spec=SPEC, client_token="one")
 
 

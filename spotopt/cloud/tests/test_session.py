@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -23,13 +24,14 @@ def test_another_endpoint_is_another_client(aws, settings):
 
 
 def test_limits_are_short_and_there_is_one_attempt(aws):
-    config = session.client(Account(), "ec2", REGION).meta.config
+    config: Any = session.client(Account(), "ec2", REGION).meta.config
     assert (config.connect_timeout, config.read_timeout) == (2, 8)
-    assert config.retries["total_max_attempts"] == 1  # type: ignore[index]
+    assert config.retries["total_max_attempts"] == 1
 
 
 def test_long_polls_outlast_their_twenty_seconds(aws):
-    assert session.client(Account(), "sqs", REGION).meta.config.read_timeout > 20
+    config: Any = session.client(Account(), "sqs", REGION).meta.config
+    assert config.read_timeout > 20
 
 
 @pytest.mark.parametrize(
@@ -61,9 +63,12 @@ def test_credentials_that_are_there_are_used(aws, monkeypatch):
 def test_a_role_is_assumed_with_its_external_id(aws, monkeypatch):
     asked = []
     real = session._assume
-    monkeypatch.setattr(
-        session, "_assume", lambda account, region: asked.append(account) or real(account, region)
-    )
+
+    def counted(account, region):
+        asked.append(account)
+        return real(account, region)
+
+    monkeypatch.setattr(session, "_assume", counted)
     identity = session.client(ROLE, "sts", REGION).get_caller_identity()
     assert identity["Account"] == "210987654321"
     assert "assumed-role/spotopt" in identity["Arn"]
