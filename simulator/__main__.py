@@ -1,0 +1,61 @@
+"""`python -m simulator`: begins the world and serves it until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import resource
+import signal
+import sys
+import threading
+from typing import Any
+
+
+def _open_many_files() -> None:
+    """Every machine listens on an address of its own."""
+    with contextlib.suppress(ValueError, OSError):
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def main() -> int:
+    from .options import parse
+
+    options = parse()
+    # moto asks itself for some things over AWS's own clients; it must never reach the real one.
+    os.environ.setdefault("AWS_ACCESS_KEY_ID", "simulated")
+    os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "simulated")
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    _open_many_files()
+
+    from . import mends, server
+    from .world import World
+
+    world = World(options)
+    mends.install(world)
+    try:
+        listening = server.make(world)
+    except OSError as error:
+        print(f"can't listen on {options.url}: {error}", file=sys.stderr)  # noqa: T201
+        world.end()
+        return 1
+    world.begin()
+    ending = threading.Event()
+
+    def end(*_: Any) -> None:
+        ending.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    threading.Thread(target=listening.serve_forever, name="http", daemon=True).start()
+    print(f"simulator ready on {options.url}", flush=True)  # noqa: T201
+    ending.wait()
+    listening.shutdown()
+    world.end()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

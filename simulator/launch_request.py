@@ -1,0 +1,36 @@
+"""What a RunInstances call said beyond what moto hands on, and what its launch template adds."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from .machines import Mode
+
+
+@dataclass
+class LaunchRequest:
+    """`market` is InstanceMarketOptions as EC2 has it."""
+
+    client_token: str | None = None
+    count: int | None = None
+    market: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def mode(self) -> Mode:
+        return "spot" if self.market.get("MarketType") == "spot" else "on-demand"
+
+    @property
+    def spot(self) -> dict[str, Any]:
+        return self.market.get("SpotOptions") or {}
+
+    @property
+    def max_price(self) -> str | None:
+        price = self.spot.get("MaxPrice")
+        return None if price in (None, "") else str(price)
+
+
+# The call being answered; empty where something else launches, such as a fleet.
+current: ContextVar[LaunchRequest | None] = ContextVar("current_launch", default=None)
