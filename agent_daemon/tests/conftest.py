@@ -11,6 +11,7 @@ from .support.fake_ec2 import FakeEc2
 from .support.fake_metadata import FakeMetadata
 from .support.fake_server import CLIENT_TOKEN, FakeServer
 from .support.hook_folder import HookFolder
+from .support.parts import Parts
 from .support.process import AgentProcess
 
 
@@ -70,3 +71,11 @@ def agent(tmp_path: Path, environment: dict[str, str]) -> Iterator[Callable[...,
     for process in started:
         if process.process is not None and process.process.poll() is None:
             process.kill()
+
+
+@pytest.fixture
+def parts(tmp_path: Path, server: FakeServer, hooks: HookFolder) -> Iterator[Parts]:
+    """The agent's parts in this process, not registered yet."""
+    made = Parts(tmp_path, urls=(server.url,), token=CLIENT_TOKEN)
+    yield made
+    made.close()

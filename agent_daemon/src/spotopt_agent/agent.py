@@ -20,22 +20,21 @@ from spotopt_agent.handlers.notice import NoticeHandler
 from spotopt_agent.handlers.rebalance import RebalanceHandler
 from spotopt_agent.heartbeat import Heartbeat
 from spotopt_agent.hooks import Hooks
-from spotopt_agent.identity import Identity
 from spotopt_agent.log import fields
 from spotopt_agent.loops import Loop, in_background
-from spotopt_agent.metadata import Metadata
 from spotopt_agent.monitors import rebalance, termination
 from spotopt_agent.monitors.watch import Watch
 from spotopt_agent.outbox import Events, Outbox
 from spotopt_agent.prices import PriceReports
 from spotopt_agent.registration import Registrar
-from spotopt_agent.server import Server
+from spotopt_agent.server import Over, Server, Superseded
 from spotopt_agent.session import Session
 from spotopt_agent.settings import Settings, SettingsError
 from spotopt_agent.signals import NOTICE, REBALANCE, Signals
 from spotopt_agent.standby_sync import StandbySync
 from spotopt_agent.standing import Standing
-from spotopt_agent.statedir import FENCED, StateDir
+from spotopt_agent.starting import Machine
+from spotopt_agent.statedir import FENCED
 from spotopt_agent.stopping import METADATA_BROKEN, Stop
 from spotopt_agent.store import Store
 from spotopt_agent.workload import Workload
@@ -46,17 +45,16 @@ log = logging.getLogger(__name__)
 
 
 class Agent:
-    """One agent for one instance, over an open state folder."""
+    """One agent for one machine."""
 
     def __init__(
         self,
         *,
         settings: Settings,
-        identity: Identity,
-        metadata: Metadata,
-        statedir: StateDir,
+        machine: Machine,
         stop: Stop,
     ) -> None:
+        identity, metadata, statedir = machine.identity, machine.metadata, machine.statedir
         self._statedir = statedir
         self._metadata = metadata
         self._stop = stop
@@ -88,7 +86,7 @@ class Agent:
         self._session = Session(
             server=self._server,
             registrar=self._registrar,
-            on_superseded=self._superseded,
+            on_over=self._over,
             on_registered=self._registered,
         )
         delivery = Delivery(session=self._session, outbox=self._outbox)
@@ -277,9 +275,11 @@ class Agent:
         self._ending.mark("terminate")
         return self._actions.terminate(command, progress)
 
-    def _superseded(self) -> None:
-        self._session.end()
-        self._ending.superseded()
+    def _over(self, reason: Over) -> None:
+        if isinstance(reason, Superseded):
+            self._ending.superseded()
+        else:
+            self._ending.released()
 
     def _metadata_broken(self, error: str) -> None:
         if self._dispatch.under_way():

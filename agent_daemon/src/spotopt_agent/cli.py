@@ -1,4 +1,4 @@
-"""The command line: ``run``, ``status``, ``version``."""
+"""The command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from spotopt_agent import __version__
 from spotopt_agent import log as logs
 from spotopt_agent import settings as settings_module
 from spotopt_agent.settings import Settings, SettingsError
-from spotopt_agent.stopping import BAD_SETTINGS, CLEAN, FAILED, METADATA_BROKEN, Stop
+from spotopt_agent.stopping import BAD_SETTINGS, CLEAN, FAILED, Stop
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +28,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return CLEAN
     logs.configure(options.log_level)
     try:
-        settings = settings_module.load(os.environ, options.config)
         if options.command == "status":
             from spotopt_agent import status
 
-            return status.show(settings.state_dir, as_json=options.json)
-        return run(settings)
+            folder = settings_module.state_dir(os.environ, options.config)
+            return status.show(folder, as_json=options.json)
+        settings = settings_module.load(os.environ, options.config)
+        return rejoin(settings) if options.command == "rejoin" else run(settings)
     except SettingsError as error:
         print(f"spotopt-agent: {error}", file=sys.stderr)
         return BAD_SETTINGS
@@ -43,25 +44,27 @@ def run(settings: Settings) -> int:
     """Runs the agent until it is told to stop; the exit code. Raises SettingsError."""
     from spotopt_agent import starting
     from spotopt_agent.agent import Agent
-    from spotopt_agent.statedir import StateDir, StateDirError
 
     stop = Stop()
     stop.on_signals()
-    found = starting.identify(settings.metadata_endpoint, stop)
-    if found is None:
-        return stop.exit_code if stop.event.is_set() else METADATA_BROKEN
-    metadata, identity = found
-    try:
-        statedir = StateDir(settings.state_dir, identity.instance_id)
-    except StateDirError as error:
-        log.error("%s", error)  # noqa: TRY400 - the message says it all
-        return FAILED
-    for instance_id in statedir.discard_others():
-        log.warning("discarded the state of %s: this is another machine", instance_id)
-    agent = Agent(
-        settings=settings, identity=identity, metadata=metadata, statedir=statedir, stop=stop
-    )
-    return agent.run()
+    machine = starting.settle_in(settings, stop)
+    if machine is None:
+        return stop.exit_code
+    return Agent(settings=settings, machine=machine, stop=stop).run()
+
+
+def rejoin(settings: Settings) -> int:
+    """Takes this machine back into management; the exit code. Raises SettingsError."""
+    from spotopt_agent import rejoining, starting
+
+    stop = Stop()
+    stop.on_signals()
+    machine = starting.settle_in(settings, stop)
+    if machine is None:
+        return stop.exit_code
+    problem = rejoining.rejoin(settings, machine)
+    print(problem or "this machine is managed again: start the agent")
+    return CLEAN if problem is None else FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("run", help="run in the foreground until stopped")
+    commands.add_parser("rejoin", help="take a machine back that was taken out of management")
     for name, text in (
         ("status", "what the agent on this machine knows and has to deliver"),
         ("version", "the agent's version"),

@@ -26,7 +26,7 @@ class Outcome:
 
     def body(self) -> dict[str, Any]:
         """As the server takes it."""
-        return {"success": self.success, "result": self.result, "error": self.error}
+        return {"success": self.success, "result": self.result or {}, "error": self.error}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from spotopt_agent.log import fields
 from spotopt_agent.outbox import EVENT, PRICE, Entry, Outbox
-from spotopt_agent.server import Refused, Superseded, Unauthorised
+from spotopt_agent.server import Over, Refused, Unauthorised
 from spotopt_agent.session import Session
 
 IDLE_SECONDS = 3600.0  # between looks at an empty queue, which `added` cuts short
@@ -47,7 +47,7 @@ class Delivery:
         body: dict[str, Any] = {route.key: [entry.body for entry in entries]}
         try:
             self._session.call("POST", route.path, body)
-        except (Superseded, Unauthorised):
+        except (Over, Unauthorised):
             raise
         except Refused as error:
             if error.status not in (400, 413, 422):

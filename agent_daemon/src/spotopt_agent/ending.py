@@ -1,4 +1,4 @@
-"""The two ways in which this machine's part is over for good."""
+"""The ways in which this machine's part is over."""
 
 from __future__ import annotations
 
@@ -53,6 +53,11 @@ class Ending:
         except sqlite3.Error:
             log.exception("queue not emptied")
         log.warning("fenced")
+        self._stop.request()
+
+    def released(self) -> None:
+        """Taken out of management: the workload is left alone, and nothing is left to do."""
+        log.warning("this machine is no longer managed; `spotopt-agent rejoin` takes it back")
         self._stop.request()
 
     def terminated(self) -> None:

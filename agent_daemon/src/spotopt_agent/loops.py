@@ -9,7 +9,7 @@ from typing import Optional
 
 from spotopt_agent.backoff import Backoff
 from spotopt_agent.log import fields
-from spotopt_agent.server import ServerError, Superseded, Unreachable
+from spotopt_agent.server import Over, ServerError, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Loop:
     def _once(self) -> Optional[float]:
         try:
             wait = self._step()
-        except Superseded:
+        except Over:
             return None
         except ServerError as error:
             wait = self._backoff.next(at_least=getattr(error, "retry_after", None))
@@ -80,12 +80,12 @@ class Loop:
 
 
 def in_background(name: str, function: Callable[[], object]) -> threading.Thread:
-    """Runs ``function`` once in a thread of its own; being superseded is an ordinary end of it."""
+    """Runs ``function`` once in a thread of its own; that all is over is an ordinary end of it."""
 
     def run() -> None:
         try:
             function()
-        except Superseded:
+        except Over:
             pass
         except ServerError as error:
             log.warning("given up: %s", error, extra=fields(task=name))

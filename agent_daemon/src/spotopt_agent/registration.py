@@ -59,8 +59,12 @@ class Registrar:
         """The registration in force, None before the first."""
         return self._current
 
-    def register(self, *, instead_of: Optional[Registration] = None) -> dict[str, Any]:
+    def register(
+        self, *, instead_of: Optional[Registration] = None, rejoin: bool = False
+    ) -> dict[str, Any]:
         """Registers with the enrolment or client token; the server's answer.
+
+        ``rejoin`` takes a machine back that was taken out of management.
 
         With ``instead_of``, does nothing (and answers ``{}``) if another thread has already
         replaced that registration. Raises ServerError.
@@ -73,7 +77,10 @@ class Registrar:
                     401, "", "the agent's token is refused and SPOTOPT_TOKEN is not set"
                 )
             answer = self._server.call(
-                "POST", "/api/agents/register", token=self._settings.token, body=self._body()
+                "POST",
+                "/api/agents/register",
+                token=self._settings.token,
+                body=self._body(rejoin=rejoin),
             )
             try:
                 registration = Registration(
@@ -117,7 +124,7 @@ class Registrar:
         except OSError:
             log.exception("registration not kept on disk")  # a full disk stops no promotion
 
-    def _body(self) -> dict[str, Any]:
+    def _body(self, *, rejoin: bool) -> dict[str, Any]:
         body: dict[str, Any] = {
             "instance_id": self._identity.instance_id,
             "instance_type": self._identity.instance_type,
@@ -127,6 +134,8 @@ class Registrar:
             "agent_version": __version__,
             "hooks": self._hooks,
         }
+        if rejoin:
+            body["rejoin"] = True
         optional = {
             "az_id": self._identity.az_id,
             "private_ip": self._identity.private_ip,

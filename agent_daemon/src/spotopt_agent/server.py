@@ -41,8 +41,16 @@ class Unauthorised(Refused):
     """401: the token is not, or no longer, valid."""
 
 
-class Superseded(Refused):
+class Over(Refused):
+    """This machine's part is over: nothing more is sent."""
+
+
+class Superseded(Over):
     """409 ``superseded``: another machine has taken this one's place."""
+
+
+class Released(Over):
+    """409 ``released``: the machine was taken out of management and runs on, fenced from nothing."""
 
 
 class Server:
@@ -64,7 +72,7 @@ class Server:
         """One call, tried at each address in turn until one gives an answer.
 
         Whatever is sent may arrive twice; the server recognises it by the ids inside.
-        Raises Unreachable, Unauthorised, Superseded or Refused.
+        Raises Unreachable, Unauthorised, Superseded, Released or Refused.
         """
         headers = {"Accept": "application/json", "User-Agent": f"spotopt-agent/{__version__}"}
         if token is not None:
@@ -116,6 +124,8 @@ def _understood(answer: Response) -> dict[str, Any]:
         raise Unauthorised(401, code, message)
     if answer.status == 409 and code == "superseded":
         raise Superseded(409, code, message)
+    if answer.status == 409 and code == "released":
+        raise Released(409, code, message)
     if answer.status in (408, 429) or answer.status >= 500:
         raise Unreachable(
             f"answered {answer.status}: {message}",

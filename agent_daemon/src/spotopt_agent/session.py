@@ -11,7 +11,7 @@ from urllib.parse import quote
 from spotopt_agent.backoff import Backoff
 from spotopt_agent.log import fields
 from spotopt_agent.registration import Registrar
-from spotopt_agent.server import TIMEOUT, Server, Superseded, Unauthorised, Unreachable
+from spotopt_agent.server import TIMEOUT, Over, Server, Unauthorised, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -24,14 +24,14 @@ class Session:
         *,
         server: Server,
         registrar: Registrar,
-        on_superseded: Callable[[], None],
+        on_over: Callable[[Over], None],
         on_registered: Callable[[dict[str, Any]], None],
     ) -> None:
         self._server = server
         self._registrar = registrar
-        self._on_superseded = on_superseded
+        self._on_over = on_over
         self._on_registered = on_registered
-        self._over = False
+        self._over: Optional[Over] = None
 
     def register(self) -> None:
         """Registers this machine, unless it is registered. Raises ServerError."""
@@ -48,7 +48,7 @@ class Session:
         """A call below ``/api/agents/<agent_id>/``. Raises ServerError.
 
         A refused token is renewed once where a credential is at hand. On Superseded the machine is
-        fenced before the exception is passed on, and nothing is sent after that.
+        fenced before the exception is passed on, and nothing is sent after that; nor after Released.
         """
         answer: dict[str, Any] = self._guarded(self._call, method, path, body, timeout)
         return answer
@@ -80,7 +80,7 @@ class Session:
 
     def end(self) -> None:
         """Nothing is sent any more."""
-        self._over = True
+        self._over = self._over or Over(409, "", "the agent has ended")
 
     def _call(
         self, method: str, path: str, body: Optional[dict[str, Any]], timeout: float
@@ -108,11 +108,12 @@ class Session:
             self._on_registered(answer)
 
     def _guarded(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        if self._over:
-            raise Superseded(409, "superseded", "this machine is fenced")
+        if self._over is not None:
+            raise self._over
         try:
             return function(*arguments)
-        except Superseded:
-            if not self._over:
-                self._on_superseded()
+        except Over as error:
+            if self._over is None:
+                self._over = error
+                self._on_over(error)
             raise

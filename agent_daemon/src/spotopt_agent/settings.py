@@ -58,8 +58,7 @@ def load(environ: Mapping[str, str], config: Optional[Path] = None) -> Settings:
 
     Raises SettingsError.
     """
-    values = read_file(config or DEFAULT_CONFIG, required=config is not None)
-    values.update({key: environ[key].strip() for key in KEYS if environ.get(key, "").strip()})
+    values = _values(environ, config)
     if values.get("SPOTOPT_PARENT_AGENT_ID") and values.get("SPOTOPT_REPLACING_AGENT_ID"):
         raise SettingsError(
             "SPOTOPT_PARENT_AGENT_ID and SPOTOPT_REPLACING_AGENT_ID exclude each other: "
@@ -68,7 +67,7 @@ def load(environ: Mapping[str, str], config: Optional[Path] = None) -> Settings:
     return Settings(
         server_urls=_urls(values, "SPOTOPT_SERVER_URL"),
         token=_token(values),
-        state_dir=Path(values.get("SPOTOPT_STATE_DIR", "/var/lib/spotopt-agent")),
+        state_dir=_state_dir(values),
         hooks_dir=Path(values.get("SPOTOPT_HOOKS_DIR", "/etc/spotopt/hooks")),
         parent_agent_id=values.get("SPOTOPT_PARENT_AGENT_ID"),
         replacing_agent_id=values.get("SPOTOPT_REPLACING_AGENT_ID"),
@@ -86,6 +85,11 @@ def load(environ: Mapping[str, str], config: Optional[Path] = None) -> Settings:
             else None
         ),
     )
+
+
+def state_dir(environ: Mapping[str, str], config: Optional[Path] = None) -> Path:
+    """The state folder alone, for which nothing else has to be set. Raises SettingsError."""
+    return _state_dir(_values(environ, config))
 
 
 def read_file(path: Path, *, required: bool) -> dict[str, str]:
@@ -115,6 +119,16 @@ def read_file(path: Path, *, required: bool) -> dict[str, str]:
         if value:
             values[key] = value
     return values
+
+
+def _values(environ: Mapping[str, str], config: Optional[Path]) -> dict[str, str]:
+    values = read_file(config or DEFAULT_CONFIG, required=config is not None)
+    values.update({key: environ[key].strip() for key in KEYS if environ.get(key, "").strip()})
+    return values
+
+
+def _state_dir(values: Mapping[str, str]) -> Path:
+    return Path(values.get("SPOTOPT_STATE_DIR", "/var/lib/spotopt-agent"))
 
 
 def _token(values: Mapping[str, str]) -> Optional[str]:

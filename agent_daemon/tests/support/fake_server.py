@@ -61,6 +61,9 @@ class FakeServer(HttpFake):
             "new_primary_instance_id": "i-new",
             "failover_time_ms": 1,
         }
+        # (method, end of path): taken, but the answer is lost on its way, once for each
+        self.lost: list[tuple[str, str]] = []
+        self.released: set[str] = set()
         self._numbers = itertools.count(1)
         super().__init__()
 
@@ -100,6 +103,14 @@ class FakeServer(HttpFake):
     # the protocol
 
     def answer(self, request: Request) -> Answer:
+        answer = self._answer(request)
+        for method, path in list(self.lost):
+            if method == request.method and request.path.endswith(path):
+                self.lost.remove((method, path))
+                return Answer(cut=True)
+        return answer
+
+    def _answer(self, request: Request) -> Answer:
         for (method, path), answers in self.overrides.items():
             if answers and method == request.method and request.path.endswith(path):
                 return answers.pop(0)
@@ -116,6 +127,8 @@ class FakeServer(HttpFake):
         told_after = path in ("termination", "termination-imminent")
         if instance_id in self.superseded and not told_after:
             return _superseded()
+        if instance_id in self.released:
+            return _released()
         if request.method == "GET" and path == "pending-commands":
             return self._pending(request, instance_id)
         return self._route(request, path)
@@ -126,6 +139,10 @@ class FakeServer(HttpFake):
         instance_id = request.body["instance_id"]
         if instance_id in self.superseded:
             return _superseded()
+        if request.body.get("rejoin"):
+            self.released.discard(instance_id)
+        if instance_id in self.released:
+            return _released()
         agent_token = f"agent-token-{next(self._numbers)}"
         self.tokens[agent_token] = instance_id
         return Answer(
@@ -227,3 +244,7 @@ def _ok(**values: Any) -> Answer:
 
 def _superseded() -> Answer:
     return Answer(409, {"status": "error", "message": "superseded", "code": "superseded"})
+
+
+def _released() -> Answer:
+    return Answer(409, {"status": "error", "message": "released", "code": "released"})

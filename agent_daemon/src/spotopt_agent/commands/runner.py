@@ -13,7 +13,7 @@ from spotopt_agent import clock
 from spotopt_agent.command_log import CommandLog, Outcome
 from spotopt_agent.log import fields
 from spotopt_agent.loops import in_background
-from spotopt_agent.server import Refused, ServerError, Superseded, Unauthorised
+from spotopt_agent.server import Over, Refused, ServerError, Unauthorised
 from spotopt_agent.session import Session
 from spotopt_agent.standing import Standing
 
@@ -93,7 +93,7 @@ class Runner:
             return Outcome(False, error=f"this agent knows no command {command_type!r}")
         try:
             return action(command, progress)
-        except Superseded:
+        except Over:
             raise
         except ServerError as error:
             if self._stop.is_set():
@@ -118,7 +118,7 @@ class Runner:
                 stop=self._stop,
                 cap=30.0,
             )
-        except (Superseded, Unauthorised):
+        except (Over, Unauthorised):
             raise
         except Refused as error:
             log.warning(

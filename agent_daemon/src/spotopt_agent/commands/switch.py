@@ -12,7 +12,7 @@ from urllib.parse import quote
 from spotopt_agent import clock
 from spotopt_agent.command_log import CommandLog, Outcome
 from spotopt_agent.log import fields
-from spotopt_agent.server import Refused, ServerError, Superseded, Unauthorised, Unreachable
+from spotopt_agent.server import Over, Refused, ServerError, Unauthorised, Unreachable
 from spotopt_agent.session import Session
 from spotopt_agent.standing import Standing
 from spotopt_agent.workload import Workload
@@ -147,7 +147,7 @@ class Switch:
                 raise Unreachable("stopped")
 
     def _status(self, replica_id: str) -> Optional[str]:
-        answer = self._session.call("GET", "replicas?limit=1000")
+        answer = self._session.call("GET", "replicas")
         replicas = answer.get("replicas")
         for replica in replicas if isinstance(replicas, list) else []:
             if isinstance(replica, dict) and replica.get("replica_id") == replica_id:
@@ -172,7 +172,7 @@ class Switch:
                 stop=self._stop,
                 cap=5.0,
             )
-        except (Superseded, Unauthorised):
+        except (Over, Unauthorised):
             raise
         except Refused as error:
             raise Abandoned(str(error)) from None
@@ -184,7 +184,7 @@ class Switch:
         if replica_id is not None:
             try:
                 self._session.call("DELETE", f"replicas/{quote(replica_id, safe='')}")
-            except Superseded:
+            except Over:
                 raise
             except ServerError as error:
                 log.warning(

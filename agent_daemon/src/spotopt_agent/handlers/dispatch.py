@@ -11,7 +11,7 @@ from spotopt_agent import clock
 from spotopt_agent.log import fields
 from spotopt_agent.loops import in_background
 from spotopt_agent.outbox import Events
-from spotopt_agent.server import ServerError, Superseded
+from spotopt_agent.server import Over, ServerError
 from spotopt_agent.signals import Signal, Signals
 from spotopt_agent.standing import Standing, is_stale, termination_time
 
@@ -77,7 +77,7 @@ class Dispatch:
     def _handle(self, signal: Signal) -> None:
         try:
             self._handlers[signal.kind].handle(signal)
-        except Superseded:
+        except Over:
             raise
         except ServerError as error:
             if self._stop.is_set():
