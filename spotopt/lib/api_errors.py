@@ -1,6 +1,7 @@
 """One shape for every error of the API: {"status": "error", "message", "errors", "code"?}."""
 
 import logging
+import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
@@ -82,7 +83,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         response.status_code = 401
         response["WWW-Authenticate"] = CHALLENGE
     if wait := getattr(error, "wait", None):
-        response["Retry-After"] = str(int(wait) + 1)
+        response["Retry-After"] = str(math.ceil(wait))
     return response
 
 
