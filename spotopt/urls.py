@@ -22,7 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api", api_errors.not_found),
     path("api/", include("spotopt.api")),
 ]
-if find_spec("spotopt.dashboard"):
+if find_spec("spotopt.dashboard") and find_spec("spotopt.dashboard.urls"):
     urlpatterns.append(path("", include("spotopt.dashboard.urls")))
 
 

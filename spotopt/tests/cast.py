@@ -7,15 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from agents.models import Agent, Instance, Mode
-from clients import auth, tokens
+from clients import auth, tokens, views
 from clients.models import Client, Membership
 from pricing.models import Pool
 
@@ -30,9 +32,17 @@ def make_client(name: str = "Acme", **fields: Any) -> Client:
     return Client.objects.create(**{"name": name, "email": email, **fields})
 
 
+@cache
+def password_hash() -> str:
+    """Made once: hashing is slow on purpose."""
+    return make_password(PASSWORD)
+
+
 def make_user(name: str, client: Client | None = None, role: str = "", **fields: Any) -> User:
     """A person, with a role in a client if both are given."""
-    user = User.objects.create_user(name, f"{name}@example.com", PASSWORD, **fields)
+    user = User.objects.create(
+        username=name, email=f"{name}@example.com", password=password_hash(), **fields
+    )
     if client is not None:
         Membership.objects.create(user=user, client=client, role=role)
     return user
@@ -136,8 +146,9 @@ def make_slot(client: Client, instance_id: str, **fields: Any) -> Slot:
 
 @pytest.fixture(autouse=True)
 def no_failures_counted() -> None:
-    """Wrong tokens of one test do not count in the next."""
-    auth.wrong_tokens.clear()
+    """Wrong tokens and passwords of one test do not count in the next."""
+    for counter in (auth.wrong_tokens, views.by_name, views.by_address):
+        counter.clear()
 
 
 @pytest.fixture
