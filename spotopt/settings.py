@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import django_stubs_ext
 import environ
 
 from spotopt import localdb
+
+django_stubs_ext.monkeypatch()  # so that ModelAdmin[Agent] and the like can be written
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
