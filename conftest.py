@@ -44,8 +44,9 @@ except BaseException:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    # Not `pytest_plugins`: the cast imports models, which need Django set up first.
-    config.pluginmanager.import_plugin("spotopt.tests.cast")
+    # Not `pytest_plugins`: these import models, which need Django set up first.
+    for fixtures in ("cast", "live"):
+        config.pluginmanager.import_plugin(f"spotopt.tests.{fixtures}")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
+from django.db import connections
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -142,6 +143,12 @@ def make_slot(client: Client, instance_id: str, **fields: Any) -> Slot:
     agent = make_agent(client, **fields)
     primary = make_instance(agent, instance_id)
     return Slot(agent=agent, primary=primary, token=agent_token(agent, instance_id))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_connection_outlives_its_thread() -> None:
+    """Consumers query from threads; what those leave open would keep the test database from going."""
+    connections.settings["default"]["CONN_MAX_AGE"] = 0
 
 
 @pytest.fixture(autouse=True)
