@@ -25,9 +25,16 @@ def create(
             target_savings_percent=target_savings_percent,
             max_switches_per_day=max_switches_per_day,
         )
-        text = tokens.issue_client(client, now)
-        _audit(client, "client_created", f"{by} created the client {name}.", now=now)
+        text = open_account(client=client, by=by, now=now)
     return client, text
+
+
+def open_account(*, client: Client, by: str, now: datetime) -> str:
+    """Give a client whose row is new what else it needs; the text of its token."""
+    with transaction.atomic():
+        text = tokens.issue_client(client, now)
+        _audit(client, "client_created", f"{by} created the client {client.name}.", now=now)
+    return text
 
 
 def regenerate_token(*, client: Client, by: str, now: datetime) -> str:

@@ -167,6 +167,11 @@ def revoke_staff(user: User) -> int:
     return Token.objects.filter(kind=Token.Kind.STAFF, user=user).delete()[0]
 
 
+def revoke(token: Token) -> int:
+    """Take back one token of any kind; 0 if it was gone already."""
+    return Token.objects.filter(pk=token.pk).delete()[0]
+
+
 def purge(now: datetime) -> int:
     """Forget tokens that ran out a day ago or earlier; how many there were."""
     return Token.objects.filter(expires_at__lte=now - timedelta(days=1)).delete()[0]
