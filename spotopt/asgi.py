@@ -11,8 +11,6 @@ from django.core.asgi import get_asgi_application
 
 pages: Any = get_asgi_application()
 
-from importlib import import_module  # noqa: E402
-from importlib.util import find_spec  # noqa: E402
 from urllib.parse import parse_qs  # noqa: E402
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
@@ -20,12 +18,11 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 
+from agents.consumers import PendingCommandsConsumer  # noqa: E402
 from clients import bridge  # noqa: E402
 from clients.consumers import FeedConsumer, NoSuchSocket  # noqa: E402
 
-held_open: Any = pages
-if find_spec("agents.consumers"):
-    held_open = import_module("agents.consumers").PendingCommandsConsumer.as_asgi()
+held_open: Any = PendingCommandsConsumer.as_asgi()
 
 
 def waits(scope: dict[str, Any]) -> bool:
