@@ -10,6 +10,14 @@ from xml.sax.saxutils import escape
 _JSON = {"sqs", "events", "ssm", "pricing", "servicequotas", "logs", "dynamodb", "lambda"}
 
 
+class Refusal(Exception):
+    """What a service answers with 400; `code` is the AWS name of it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 @dataclass(frozen=True)
 class WireError:
     status: int
@@ -39,3 +47,17 @@ def write(*, service: str, code: str, message: str, status: int) -> WireError:
             f"<RequestId>{request}</RequestId></ErrorResponse>"
         )
     return WireError(status, "text/xml", f'<?xml version="1.0"?>{text}'.encode())
+
+
+def throttled(service: str) -> tuple[str, int]:
+    """How that service says "too fast": the code and the HTTP status."""
+    if service == "ec2":
+        return "RequestLimitExceeded", 503
+    return ("ThrottlingException" if service in _JSON else "Throttling"), 400
+
+
+def denied(service: str) -> str:
+    """The code with which that service says "you may not"."""
+    if service == "ec2":
+        return "UnauthorizedOperation"
+    return "AccessDeniedException" if service in _JSON else "AccessDenied"

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from moto.iam.models import get_account_id_from
 
-# Credential=AKID/20260101/us-east-1/ec2/aws4_request
+# The scope of a SigV4 signature: access key, date, region, service.
 _SCOPE = re.compile(r"Credential=([^/,\s]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 _ACTION = re.compile(rb"(?:^|&)Action=([A-Za-z0-9]+)")
 _ROUTE53 = (

@@ -53,22 +53,25 @@ class Control:
             first, _, rest = path.partition("/")
             if rest:
                 return 200, self._of_one(method, first, rest)
-            handler = self._routes.get((method, path))
-            if handler is None:
-                known = [verb for verb, name in self._routes if name == path]
-                raise Refused(405 if known else 404, f"there is no {method} /_sim/{path}")
-            return 200, handler(_read(body))
+            return 200, self._route(method, path)(_read(body))
         except Refused as refusal:
             return refusal.status, {"error": str(refusal)}
         except (faults.BadFault, BadInterruption) as error:
             return 400, {"error": str(error)}
+
+    def _route(self, method: str, path: str) -> Callable[[dict[str, Any]], Any]:
+        handler = self._routes.get((method, path))
+        if handler is None:
+            known = any(name == path for _, name in self._routes)
+            raise Refused(405 if known else 404, f"there is no {method} /_sim/{path}")
+        return handler
 
     def _of_one(self, method: str, kind: str, name: str) -> Any:
         if (method, kind) == ("GET", "instances"):
             machine = self._world.machines.get(name)
             if machine is None:
                 raise Refused(404, f"there is no instance {name}")
-            return state.machine_state(self._world, machine)
+            return state.machine_state(self._world, machine, self._world.processes.counts())
         if (method, kind) == ("DELETE", "faults"):
             if not self._world.faults.remove(name):
                 raise Refused(404, f"there is no fault {name}")

@@ -6,6 +6,7 @@ the region should, and the account is missing.
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 import time
@@ -71,8 +72,8 @@ def _send(rule: Any, target: dict[str, Any], event: dict[str, Any]) -> None:
     elif service == "sns":
         sns_backends[account][region].publish(message=json.dumps(event), arn=target["Arn"])
     else:
-        only_this = type(rule).__new__(type(rule))
-        only_this.__dict__.update(rule.__dict__, targets=[target])
+        only_this = copy.copy(rule)
+        only_this.targets = [target]
         only_this.send_to_targets({**event, "time": time.time()})
 
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, get_args
-
-from typing import Literal
+from typing import Any, Literal, cast, get_args
 from uuid import uuid4
 
 from . import zones
@@ -18,7 +16,6 @@ from .machines import Mode
 
 Kind = Literal["capacity", "quota", "throttle", "deny", "lost_answer", "az_down"]
 FaultMode = Literal["spot", "on-demand", "any"]
-_ON_CALLS = ("throttle", "deny", "lost_answer")
 
 
 class BadFault(ValueError):
@@ -67,7 +64,7 @@ def read(wanted: dict[str, Any]) -> Fault:
         count = 1
     return Fault(
         id=f"fault-{uuid4().hex[:12]}",
-        kind=kind,
+        kind=cast(Kind, kind),
         mode=mode,
         pool=_pool(wanted.get("pool")),
         az=_az(wanted.get("az")),

@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .machines import Mode
+from .spot_requests import SpotRequest
 
 
 @dataclass
 class LaunchRequest:
-    """`market` is InstanceMarketOptions as EC2 has it."""
+    """`market` is InstanceMarketOptions as EC2 has it; `spot_request` is the persistent request
+    that launches again."""
 
     client_token: str | None = None
     count: int | None = None
     market: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    spot_request: SpotRequest | None = None
 
     @property
     def mode(self) -> Mode:

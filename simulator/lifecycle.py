@@ -32,6 +32,7 @@ _CODES = {
     "stopped": 80,
 }
 SHUTDOWN_SECONDS = 2.0
+RELAUNCH_SECONDS = 10.0
 _RUNNING_SHARE = 0.25  # of a boot: the instance runs, its user data comes at the end
 
 USER = ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown")
@@ -97,8 +98,8 @@ class Lifecycle:
         machine.record._reason = f"{reason[0]} ({iso(world.clock.wall())})"
         self._silence(machine)
         request = world.spot_requests.get(machine.spot_request_id)
-        if request:
-            request.becomes(status, "closed")
+        if request and request.ended(status):
+            world.scheduler.after(RELAUNCH_SECONDS / world.options.speed, request.try_again)
         ids = [machine.instance_id]
         with contextlib.suppress(EC2ClientError):  # a group's replacement may be refused
             autoscaling_backends[machine.account][machine.region].notify_terminate_instances(ids)

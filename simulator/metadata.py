@@ -100,13 +100,13 @@ class MetadataService:
         if len(words) != 3:
             _write(writer, HTTPStatus.BAD_REQUEST, "", {})
             return False
-        status, body, extra = self._respond(words[0], words[1], headers, machine, tokens)
+        status, body, extra = await self._respond(words[0], words[1], headers, machine, tokens)
         stays = headers.get("connection", "").lower() != "close" and words[2] == "HTTP/1.1"
         _write(writer, status, body, extra)
         await writer.drain()
         return stays
 
-    def _respond(
+    async def _respond(
         self,
         method: str,
         target: str,
@@ -128,18 +128,18 @@ class MetadataService:
         left = tokens.left(headers.get("x-aws-ec2-metadata-token"))
         if left is None:
             return HTTPStatus.UNAUTHORIZED, "", {}
-        found = self._find(path, machine)
+        found = await self._find(path, machine)
         if found is None:
             return HTTPStatus.NOT_FOUND, "", {}
         return HTTPStatus.OK, found, {_TTL: str(left)}
 
-    def _find(self, path: str, machine: Machine) -> str | None:
+    async def _find(self, path: str, machine: Machine) -> str | None:
         if not path.startswith("/latest"):
             return None
         table = metadata_items.table(machine)
-        # Making credentials takes the world's lock, so only for those who ask for them.
         if path.startswith(_CREDENTIALS):
-            role, keys = self._credentials(machine)
+            # Making them takes the world's lock, whose holder may be waiting for this thread.
+            role, keys = await self._loop.run_in_executor(None, self._credentials, machine)
             table[f"meta-data/iam/security-credentials/{role}"] = json.dumps(keys)
         else:
             table["meta-data/iam/security-credentials/"] = ""

@@ -2,8 +2,8 @@
 ProductDescription, SpotPrice; zones by name or by id).
 
 The file's times are shifted once, at the start, so that "now" stands near its end: the last seven days
-of the file lie ahead of now, or, where it is shorter than 37 days, all beyond its first 30 (at least a tenth
-of it). After its end the file begins again.
+of the file lie ahead of now; of a file shorter than 37 days all but its first 30; of one that hasn't got
+more than 30, the last tenth. After its end the file begins again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Replay:
         times = [t for at, _ in self._series.values() for t in (at[0], at[-1])]
         self._begin, self._end = min(times), max(times)
         self.span = max(self._end - self._begin, 1.0)
-        self.ahead = min(7 * _DAY, max(self.span - 30 * _DAY, 0.1 * self.span))
+        spare = self.span - 30 * _DAY
+        self.ahead = min(7 * _DAY, spare) if spare >= _DAY / 4 else 0.1 * self.span
         self._shift = now - (self._end - self.ahead)
 
     def knows(self, pool: Pool) -> bool:
@@ -86,6 +87,8 @@ def _load(path: Path) -> dict[tuple[str, str], tuple[list[float], list[float]]]:
     with _open(path) as source:
         for number, row in enumerate(csv.DictReader(source), start=2):
             try:
+                if None in row.values():
+                    raise ValueError("the row is too short")
                 if row["ProductDescription"] not in _LINUX:
                     continue
                 zone = zones.find(row["AvailabilityZone"])

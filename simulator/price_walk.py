@@ -26,7 +26,7 @@ class Walk:
         self._day = lru_cache(maxsize=200_000)(self._make_day)
         self._shape = lru_cache(maxsize=20_000)(self._make_shape)
 
-    def knows(self, pool: Pool) -> bool:  # noqa: ARG002 - part of what a source is
+    def knows(self, pool: Pool) -> bool:
         return True
 
     def current(self, pool: Pool, at: float) -> Point:

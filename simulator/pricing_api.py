@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from . import catalog, ondemand, zones
+from .aws_errors import Refusal
 
 _LOCATIONS = {
     "us-east-1": "US East (N. Virginia)",
@@ -30,24 +31,16 @@ _PUBLISHED = "2025-03-02T00:00:00Z"  # the newest list behind the prices
 _PAGE = 100
 
 
-class PricingError(Exception):
-    """Answered with 400; `code` is the AWS name of it."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 def answer(action: str, body: bytes) -> dict[str, Any]:
-    """Raises PricingError for what the service would refuse."""
+    """Raises Refusal for what the service would refuse."""
     try:
         given = json.loads(body or b"{}")
     except ValueError:
-        raise PricingError("SerializationException", "The body is no JSON") from None
+        raise Refusal("SerializationException", "The body is no JSON") from None
     if action != "GetProducts":
-        raise PricingError("AccessDeniedException", f"{action} is not simulated")
+        raise Refusal("AccessDeniedException", f"{action} is not simulated")
     if given.get("ServiceCode") != "AmazonEC2":
-        raise PricingError("NotFoundException", "Only AmazonEC2 is simulated")
+        raise Refusal("NotFoundException", "Only AmazonEC2 is simulated")
     wanted = {each["Field"].lower(): each["Value"] for each in given.get("Filters", [])}
     products = _products(wanted)
     start = _place(given.get("NextToken"))
@@ -66,7 +59,7 @@ def _place(token: str | None) -> int:
     if token is None:
         return 0
     if not token.isdigit():
-        raise PricingError("InvalidNextTokenException", "The token is invalid")
+        raise Refusal("InvalidNextTokenException", "The token is invalid")
     return int(token)
 
 

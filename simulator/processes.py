@@ -79,11 +79,12 @@ class Processes:
         process.wait()
         self._kill_marked(self._mark(instance_id))
 
-    def running(self, instance_id: str) -> int:
-        """How many processes the machine runs, its runner not counted."""
+    def counts(self) -> dict[str, int]:
+        """How many processes each machine runs, the runner not counted."""
         with self._lock:
-            process = self._runners.get(instance_id)
-        return len(runner.descendants(process.pid)) if process else 0
+            runners = {name: process.pid for name, process in self._runners.items()}
+        known = runner.parents() if runners else {}
+        return {name: len(runner.descendants(pid, known)) for name, pid in runners.items()}
 
     def kill_all(self) -> None:
         with self._lock:

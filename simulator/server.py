@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from moto.backends import SERVICE_NAMES
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -17,7 +18,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from . import aws_errors, calls, pricing_api
+from . import aws_errors, calls, pricing_api, quotas_api
 from .calls import Call
 from .control import Control
 
@@ -27,7 +28,18 @@ if TYPE_CHECKING:
 
 StartResponse = Callable[..., Any]
 # These are asked for within seconds of the start; imported then, they would make somebody wait.
-_PREPARED = ("ec2", "sts", "sqs", "events", "elbv2", "route53", "sns", "iam")
+_PREPARED: tuple[SERVICE_NAMES, ...] = (
+    "ec2",
+    "sts",
+    "sqs",
+    "events",
+    "elbv2",
+    "route53",
+    "sns",
+    "iam",
+)
+# Answered here, for moto hasn't got them.
+_OWN = {"pricing": pricing_api.answer, "servicequotas": quotas_api.answer}
 # Queues are waited on, and safe by themselves; everything else in moto runs one at a time.
 _UNLOCKED = {"sqs"}
 
@@ -39,7 +51,7 @@ class Handler(MotoRequestHandler):
     disable_nagle_algorithm = True
     timeout = 120
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
+    def log(self, type: str, message: str, *args: Any) -> None:
         pass
 
 
@@ -75,9 +87,8 @@ class Application:
 
     def _serve(self, environ: dict[str, Any], start: StartResponse, call: Call) -> Iterable[bytes]:
         try:
-            if call.service == "pricing":
-                told = pricing_api.answer(call.action, call.body)
-                content = json.dumps(told).encode()
+            if call.service in _OWN:
+                content = json.dumps(_OWN[call.service](call.action, call.body)).encode()
                 return _respond(start, 200, "application/x-amz-json-1.1", content)
             if call.service in _UNLOCKED:
                 found: Iterable[bytes] = self._moto(environ, start)
@@ -85,7 +96,7 @@ class Application:
             with self._world.lock:
                 held: Iterable[bytes] = self._moto(environ, start)
                 return held
-        except pricing_api.PricingError as error:
+        except aws_errors.Refusal as error:
             return _error(start, call, error.code, str(error), 400)
         except NotImplementedError as error:
             return _error(start, call, "UnsupportedOperation", str(error), 400)
@@ -128,10 +139,9 @@ def _error(start: StartResponse, call: Call, code: str, message: str, status: in
 
 def _refuse(start: StartResponse, call: Call, fault: Fault) -> list[bytes]:
     if fault.kind == "throttle":
-        code = "RequestLimitExceeded" if call.service == "ec2" else "Throttling"
-        status = 503 if call.service == "ec2" else 400
+        code, status = aws_errors.throttled(call.service)
         return _error(start, call, code, "Request limit exceeded.", status)
-    code = "UnauthorizedOperation" if call.service == "ec2" else "AccessDenied"
+    code = aws_errors.denied(call.service)
     message = f"You are not authorized to perform this operation: {call.service}:{call.action}"
     return _error(start, call, code, message, 403)
 

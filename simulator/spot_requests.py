@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ NO_CAPACITY = "instance-terminated-no-capacity"
 BY_PRICE = "instance-terminated-by-price"
 BY_USER = "instance-terminated-by-user"
 BY_SERVICE = "instance-terminated-by-service"
+NOT_AVAILABLE = "capacity-not-available"
 CANCELLED_RUNNING = "request-canceled-and-instance-running"
 
 _MESSAGES = {
@@ -26,13 +28,15 @@ _MESSAGES = {
     BY_PRICE: "Your Spot Instance was terminated because the price exceeds your maximum.",
     BY_USER: "Spot Instance terminated due to user-initiated termination.",
     BY_SERVICE: "Your Spot Instance was terminated because of a fault of the service.",
+    NOT_AVAILABLE: "There is no Spot capacity available that matches your request.",
     CANCELLED_RUNNING: "Your Spot request was cancelled; the instance is still running.",
 }
 
 
 @dataclass
 class SpotRequest:
-    """`state` is open, active, closed or cancelled; times are wall seconds."""
+    """`state` is open, active, closed or cancelled; times are wall seconds. `relaunch` makes the
+    next instance of a persistent request."""
 
     id: str
     machine: Machine
@@ -41,12 +45,26 @@ class SpotRequest:
     created_at: float
     state: str = "active"
     code: str = FULFILLED
+    relaunch: Callable[[], None] | None = None
     updated_at: float = field(default_factory=time.time)
 
     def becomes(self, code: str, state: str | None = None) -> None:
         self.code = code
         self.state = state or self.state
         self.updated_at = time.time()
+
+    def ended(self, code: str) -> bool:
+        """Its instance is gone. True if the request wants another one: it is persistent, and was
+        not cancelled."""
+        if self.state == "cancelled":
+            return False
+        again = self.type == "persistent"
+        self.becomes(code, "open" if again else "closed")
+        return again
+
+    def try_again(self) -> None:
+        if self.state == "open" and self.relaunch is not None:
+            self.relaunch()
 
     def described(self) -> dict[str, Any]:
         """As DescribeSpotInstanceRequests tells it."""
@@ -111,9 +129,15 @@ class SpotRequests:
         request_id = "sir-" + "".join(random.choices(alphabet, k=8))
         request = SpotRequest(request_id, machine, kind, behavior, machine.launched_at)
         self._requests[request_id] = request
-        machine.spot_request_id = request_id
-        machine.record.spot_instance_request_id = request_id
+        self.fulfil(request, machine)
         return request
+
+    def fulfil(self, request: SpotRequest, machine: Machine) -> None:
+        """A machine for a request, its first or, of a persistent one, the next."""
+        request.machine = machine
+        request.becomes(FULFILLED, "active")
+        machine.spot_request_id = request.id
+        machine.record.spot_instance_request_id = request.id
 
     def get(self, request_id: str | None) -> SpotRequest | None:
         return self._requests.get(request_id or "")

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def world_state(world: World) -> dict[str, Any]:
-    machines = [machine_state(world, machine) for machine in world.machines.all()]
+    running = world.processes.counts()
+    machines = [machine_state(world, machine, running) for machine in world.machines.all()]
     return {
         "time": precise(world.clock.wall()),
         "simulated_time": precise(world.clock.now()),
@@ -37,7 +38,8 @@ def world_state(world: World) -> dict[str, Any]:
     }
 
 
-def machine_state(world: World, machine: Machine) -> dict[str, Any]:
+def machine_state(world: World, machine: Machine, running: dict[str, int]) -> dict[str, Any]:
+    """`running` tells how many processes each machine runs."""
     owed = bill(machine, clock=world.clock, prices=world.prices)
     request = world.spot_requests.get(machine.spot_request_id)
     return {
@@ -67,7 +69,7 @@ def machine_state(world: World, machine: Machine) -> dict[str, Any]:
         "spot_request": {"id": request.id, "state": request.state, "status_code": request.code}
         if request
         else None,
-        "processes": world.processes.running(machine.instance_id),
+        "processes": running.get(machine.instance_id, 0),
         "folder": str(world.processes.folder(machine.instance_id)),
     }
 

@@ -44,11 +44,11 @@ def _value(instance: Any, name: str) -> Any:
     return values[name]
 
 
-def install(world: World) -> None:  # noqa: ARG001 - every mend is installed alike
+def install(world: World) -> None:
     known = utils.filter_dict_attribute_mapping
 
-    def passes(instance: Any, wanted: dict[str, Any]) -> bool:
-        for name, patterns in wanted.items():
+    def passes_filter_dict(instance: Any, filter_dict: dict[str, Any]) -> bool:
+        for name, patterns in filter_dict.items():
             if utils.is_tag_filter(name):
                 if not utils.tag_filter_matches(instance, name, patterns):
                     return False
@@ -67,7 +67,7 @@ def install(world: World) -> None:  # noqa: ARG001 - every mend is installed ali
                 return False
         return True
 
-    utils.passes_filter_dict = passes
+    utils.passes_filter_dict = passes_filter_dict
 
 
 def _matches(value: Any, patterns: list[str]) -> bool:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 IMAGE = "ami-simulated00000000"
 
 
-def install(world: World) -> None:  # noqa: ARG001 - every mend is installed alike
+def install(world: World) -> None:
     moto_load = AmiBackend._load_amis
 
     def load(self: Any) -> None:

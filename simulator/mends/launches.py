@@ -5,21 +5,23 @@ own, pending until booted. Every way to launch in moto comes through here.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from moto.core.types import Base64EncodedString
-from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError
+from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.instances import InstanceBackend, Reservation
 from moto.ec2.responses._base_response import EC2BaseResponse
 
-from .. import catalog, zones
+from .. import launch_checks, zones
 from ..launch_log import Launch
 from ..launch_request import LaunchRequest, current
+from ..lifecycle import RELAUNCH_SECONDS
 from ..machines import Machine
-from ..price_points import Pool
+from ..spot_requests import NOT_AVAILABLE, SpotRequest
 
 if TYPE_CHECKING:
-    from ..faults import Fault
     from ..world import World
 
 _ALWAYS_PENDING = "RunInstances.Reservation.Instances.Instance.State"
@@ -39,8 +41,8 @@ def install(world: World) -> None:
         **kwargs: Any,
     ) -> Reservation:
         with world.lock:
-            request = _complete(self, current.get() or LaunchRequest(), kwargs)
-            kind = _instance_type(self, kwargs)
+            request = launch_checks.complete(self, current.get() or LaunchRequest(), kwargs)
+            kind = launch_checks.instance_type(self, kwargs)
             log = Launch(
                 at=time.time(),
                 account=self.account_id,
@@ -52,11 +54,11 @@ def install(world: World) -> None:
             )
             world.launches.append(log)
             try:
-                _check_image(self, image_id, kwargs)
-                zone = _place(world, self, kind, kwargs)
+                launch_checks.check_image(self, image_id, kwargs)
+                zone = launch_checks.place(world, self, kind, kwargs)
                 log.az_id = zone.id
-                _check_price(world, request, kind, zone)
-                _check_faults(world, self, request, kind, zone)
+                launch_checks.check_price(world, request, kind, zone)
+                launch_checks.check_faults(world, self, request, kind, zone)
                 reservation = moto_run(
                     self,
                     image_id,
@@ -68,140 +70,25 @@ def install(world: World) -> None:
             except EC2ClientError as error:
                 log.refused = error.code
                 raise
+            again = partial(run_instances, self, image_id, 1, user_data, security_group_names)
             for instance in reservation.instances:
                 log.instance_ids.append(instance.id)
-                _adopt(world, self, instance, zone, request)
+                machine = _adopt(world, self, instance, zone, request)
+                made = world.spot_requests.get(machine.spot_request_id)
+                if made and made.relaunch is None:
+                    made.relaunch = partial(
+                        _relaunch, world, request, made, partial(again, **kwargs)
+                    )
+                world.lifecycle.begin(machine)
             return reservation
 
     InstanceBackend.run_instances = run_instances  # type: ignore[method-assign]
 
 
-def _complete(backend: Any, request: LaunchRequest, kwargs: dict[str, Any]) -> LaunchRequest:
-    """Takes from the launch template what moto leaves in it."""
-    if kwargs.get("launch_template"):
-        data = backend._get_template_from_args(kwargs["launch_template"]).data
-        if not request.market:
-            request.market = data.get("InstanceMarketOptions") or {}
-        if not kwargs.get("nics") and not kwargs.get("subnet_id"):
-            nics = data.get("NetworkInterfaces") or []
-            if nics and nics[0].get("SubnetId"):
-                kwargs["subnet_id"] = nics[0]["SubnetId"]
-                kwargs.setdefault("security_group_ids", [])
-                kwargs["security_group_ids"] += nics[0].get("Groups") or []
-        kwargs["placement"] = kwargs.get("placement") or data.get("Placement", {}).get(
-            "AvailabilityZone"
-        )
-    if kwargs.get("lifecycle") == "spot" or kwargs.get("instance_market_options"):
-        request.market = request.market or {"MarketType": "spot"}
-    if request.mode == "spot":
-        kwargs["instance_market_options"] = "spot"
-    kwargs["private_ip"] = None  # addresses are the simulator's to give
-    return request
-
-
-def _instance_type(backend: Any, kwargs: dict[str, Any]) -> str:
-    kind = str(kwargs.get("instance_type") or "m1.small")
-    if kwargs.get("is_instance_type_default") and kwargs.get("launch_template"):
-        data = backend._get_template_from_args(kwargs["launch_template"]).data
-        kind = data.get("InstanceType") or kind
-    if not catalog.exists(kind):
-        raise EC2ClientError("InvalidParameterValue", f"Invalid value '{kind}' for InstanceType.")
-    return kind
-
-
-def _check_image(backend: Any, image_id: str, kwargs: dict[str, Any]) -> None:
-    if not image_id and kwargs.get("launch_template"):
-        image_id = backend._get_template_from_args(kwargs["launch_template"]).image_id
-    if not image_id:
-        raise EC2ClientError("MissingParameter", "The request must contain the parameter ImageId")
-    if not image_id.startswith("ami-"):
-        raise EC2ClientError("InvalidAMIID.Malformed", f'Invalid id: "{image_id}"')
-    if image_id not in backend.amis:
-        raise InvalidAMIIdError(image_id)
-
-
-def _place(world: World, backend: Any, kind: str, kwargs: dict[str, Any]) -> zones.Zone:
-    """The zone; where the caller names none, the first that has capacity."""
-    wanted = kwargs.get("placement")
-    nics = kwargs.get("nics") or []
-    subnet_id = kwargs.get("subnet_id") or next(
-        (nic["SubnetId"] for nic in nics if "SubnetId" in nic), None
-    )
-    if subnet_id:
-        zone = zones.find(backend.get_subnet(subnet_id).availability_zone)
-        if zone and wanted and wanted not in (zone.name, zone.id):
-            raise EC2ClientError(
-                "InvalidParameterValue",
-                f"The subnet {subnet_id} is in {zone.name}, not in {wanted}",
-            )
-    else:
-        subnets = backend.get_default_subnets()
-        choice = [z for z in zones.of_region(backend.region_name) if z.name in subnets]
-        if wanted:
-            choice = [z for z in choice if wanted in (z.name, z.id)]
-        free = [z for z in choice if not world.faults.short_of(instance_type=kind, az_id=z.id)]
-        zone = (free or choice or [None])[0]
-        if zone:
-            kwargs["placement"] = zone.name
-            if not nics:
-                kwargs["subnet_id"] = subnets[zone.name].id
-    if zone is None:
-        raise EC2ClientError("InvalidParameterValue", f"Invalid availability zone: [{wanted}]")
-    return zone
-
-
-def _check_price(world: World, request: LaunchRequest, kind: str, zone: zones.Zone) -> None:
-    if request.mode != "spot" or request.max_price is None:
-        return
-    try:
-        most = float(request.max_price)
-    except ValueError:
-        raise EC2ClientError(
-            "InvalidParameterValue", f"{request.max_price} is not a price"
-        ) from None
-    price = world.prices.now(Pool(kind, zone.name, zone.id, zone.region))
-    if most < price:
-        raise EC2ClientError(
-            "SpotMaxPriceTooLow",
-            f"Your Spot request price of {most:g} is lower than the minimum required Spot request "
-            f"fulfillment price of {price:g}.",
-        )
-
-
-def _check_faults(
-    world: World, backend: Any, request: LaunchRequest, kind: str, zone: zones.Zone
-) -> None:
-    fault = world.faults.on_launch(
-        instance_type=kind,
-        az_id=zone.id,
-        region=zone.region,
-        account=backend.account_id,
-        mode=request.mode,
-    )
-    if fault is not None:
-        raise _refusal(fault, request, kind, zone)
-
-
-def _refusal(fault: Fault, request: LaunchRequest, kind: str, zone: zones.Zone) -> EC2ClientError:
-    if fault.kind != "quota":
-        return EC2ClientError(
-            "InsufficientInstanceCapacity",
-            f"We currently do not have sufficient {kind} capacity in the Availability Zone you "
-            f"requested ({zone.name}).",
-        )
-    if request.mode == "spot":
-        return EC2ClientError("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded")
-    return EC2ClientError(
-        "VcpuLimitExceeded",
-        "You have requested more vCPU capacity than your current vCPU limit allows for the "
-        "instance bucket that the specified instance type belongs to.",
-    )
-
-
 def _adopt(
     world: World, backend: Any, instance: Any, zone: zones.Zone, request: LaunchRequest
-) -> None:
-    """Makes a machine of moto's instance and boots it."""
+) -> Machine:
+    """Makes a machine of moto's instance."""
     for nic in instance.nics.values():  # EC2 deletes what it made itself
         nic.delete_on_termination = True
     instance.client_token = request.client_token
@@ -221,11 +108,29 @@ def _adopt(
         max_price=float(request.max_price) if request.max_price else None,
     )
     world.machines.add(machine)
-    if machine.mode == "spot":
+    if request.spot_request is not None:
+        world.spot_requests.fulfil(request.spot_request, machine)
+    elif machine.mode == "spot":
         made = world.spot_requests.open(
             machine,
             kind=str(request.spot.get("SpotInstanceType") or "one-time"),
             behavior=str(request.spot.get("InstanceInterruptionBehavior") or "terminate"),
         )
         backend.create_tags([made.id], request.tags.get("spot-instances-request", {}))
-    world.lifecycle.begin(machine)
+    return machine
+
+
+def _relaunch(
+    world: World, first: LaunchRequest, request: SpotRequest, launch: Callable[[], Any]
+) -> None:
+    """The next instance of a persistent request; tried again while there is no capacity."""
+    with world.lock:
+        held = current.set(LaunchRequest(market=first.market, spot_request=request))
+        try:
+            launch()
+        except EC2ClientError:
+            request.becomes(NOT_AVAILABLE)
+            wait = RELAUNCH_SECONDS / world.options.speed
+            world.scheduler.after(wait, request.try_again)
+        finally:
+            current.reset(held)

@@ -24,7 +24,7 @@ def _find(backend: Any, instance_id: str) -> tuple[Reservation, Instance] | None
     return index.get(instance_id)
 
 
-def install(world: World) -> None:  # noqa: ARG001 - every mend is installed alike
+def install(world: World) -> None:
     def get_instance_by_id(self: Any, instance_id: str) -> Instance | None:
         found = _find(self, instance_id)
         return found[1] if found else None

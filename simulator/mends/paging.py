@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ..world import World
 
 
-def install(world: World) -> None:  # noqa: ARG001 - every mend is installed alike
+def install(world: World) -> None:
     moto_describe = InstanceResponse.describe_instances
 
     def describe_instances(self: Any) -> Any:

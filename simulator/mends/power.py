@@ -89,7 +89,6 @@ def install(world: World) -> None:
 
         return respond
 
-    # type: ignore comments aside, these keep moto's names and arguments
     InstanceResponse.terminate_instances = answer("TerminatingInstances", moto_terminate_all)  # type: ignore[method-assign]
     InstanceResponse.stop_instances = answer("StoppingInstances", moto_stop_all)  # type: ignore[method-assign]
     InstanceResponse.start_instances = answer("StartingInstances", moto_start_all)  # type: ignore[method-assign]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..world import World
 
 
-def install(world: World) -> None:  # noqa: ARG001 - every mend is installed alike
+def install(world: World) -> None:
     moto_detach = EBSBackend.detach_volume
     moto_attach = EBSBackend.attach_volume
 
