@@ -18,15 +18,20 @@ def hourly(
     spot = prices.current_prices(
         sorted({row.pool_id for row in rows if row.mode == Mode.SPOT}), client_id=client_id, now=now
     )
-    wanted = {(row.instance_type, row.region) for row in rows if row.mode == Mode.ON_DEMAND}
-    on_demand = {key: prices.on_demand_price(*key, at=now) for key in sorted(wanted)}
+    types: dict[str, set[str]] = {}
+    for row in rows:
+        if row.mode == Mode.ON_DEMAND:
+            types.setdefault(row.region, set()).add(row.instance_type)
+    on_demand = {
+        region: prices.on_demand_prices(names, region, at=now) for region, names in types.items()
+    }
     found: dict[uuid.UUID, Decimal | None] = {}
     for row in rows:
         if row.mode == Mode.SPOT:
             quote = spot.get(row.pool_id)
             found[row.pk] = quote.price if quote is not None and not quote.stale else None
         else:
-            found[row.pk] = on_demand[row.instance_type, row.region]
+            found[row.pk] = on_demand[row.region].get(row.instance_type)
     return found
 
 

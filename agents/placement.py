@@ -69,7 +69,7 @@ def zone_id(*, client: Client, region: str, az_name: str, now: datetime) -> str:
         raise BadInput.field("az", f"{az_name} is not a zone of {region}.")
     try:
         account = connection.account_for(client)
-        number = account.number or session.account_number(account)
+        number = session.account_number(account)
         found = zones.az_id_of(number, az_name)
         if found is None:
             zones.ensure(account, region, now)
