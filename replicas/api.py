@@ -32,14 +32,10 @@ class Register(APIView):
         return Response(answer.body, status=201 if answer.created else 200)
 
 
-def _signalled(
-    request: Request, agent_id: str, instance_id: str | None
-) -> tuple[Agent, Instance]:
+def _signalled(request: Request, agent_id: str, instance_id: str | None) -> tuple[Agent, Instance]:
     """Whose signal it is. A fenced machine may repeat its own: it gets the first answer."""
     caller = caller_of(request)
-    agent = access.agent_for(
-        caller, agent_id, write=True, kinds=access.MACHINES, fenced_ok=True
-    )
+    agent = access.agent_for(caller, agent_id, write=True, kinds=access.MACHINES, fenced_ok=True)
     instance = access.machine_for(caller, agent, instance_id=instance_id, fenced_ok=True)
     if instance.role in (Instance.Role.SUPERSEDED, Instance.Role.RELEASED) and not (
         InterruptionEvent.objects.filter(instance=instance).exists()
@@ -132,7 +128,8 @@ class TerminationImminent(APIView):
         return Response(
             {
                 "status": "success",
-                "failover_initiated": answer.action in (Action.PROMOTED, Action.CREATED, Action.ON_DEMAND),
+                "failover_initiated": answer.action
+                in (Action.PROMOTED, Action.CREATED, Action.ON_DEMAND),
                 "new_primary_instance_id": _instance_id(answer),
                 "failover_time_ms": answer.failover_ms,
                 "action_taken": answer.action,
@@ -150,10 +147,14 @@ class Replicas(APIView):
         agent = access.agent_for(caller, agent_id, write=True)
         form = serializers.ReplicaRequestSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        replica = requests.ask(caller=caller, agent=agent, wish=form.validated_data, clock=timezone.now)
+        replica = requests.ask(
+            caller=caller, agent=agent, wish=form.validated_data, clock=timezone.now
+        )
         ready_by = estimates.ready_by(replica, now=timezone.now())
         shape = serializers.replica(replica, ready_by=ready_by)
-        return Response({**shape, "status": "success", "replica_status": replica.status}, status=201)
+        return Response(
+            {**shape, "status": "success", "replica_status": replica.status}, status=201
+        )
 
     def get(self, request: Request, agent_id: str) -> Response:
         """Newest first."""
@@ -180,7 +181,9 @@ class Promote(APIView):
             {
                 "status": "success",
                 "promoted": saga.promoted_at is not None,
-                "new_primary_instance_id": replica.instance.instance_id if replica.instance else None,
+                "new_primary_instance_id": replica.instance.instance_id
+                if replica.instance
+                else None,
                 "old_primary_terminated": requests.termination_accepted(saga, old),
             }
         )

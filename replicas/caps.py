@@ -42,7 +42,9 @@ def _usd_per_hour(
 ) -> Decimal:
     """What is known of the present spend; a machine of unknown price counts as nothing here."""
     spot = queries.current_prices(
-        {pool_id for pool_id, _, _, mode in billing if mode == Mode.SPOT}, client_id=client_id, now=now
+        {pool_id for pool_id, _, _, mode in billing if mode == Mode.SPOT},
+        client_id=client_id,
+        now=now,
     )
     total = Decimal(0)
     by_region: dict[str, set[str]] = {}

@@ -12,8 +12,9 @@ from rest_framework.request import Request
 
 from agents import access, configuration, registration
 from agents import instances as machines
+from agents.joining import Claim
 from agents.models import Agent, Instance, Mode
-from agents.registration import Claim, Registered
+from agents.registration import Registered
 from clients import auth, connection
 from clients.auth import Caller
 from clients.models import Client

@@ -91,7 +91,8 @@ def unanswered(now: datetime) -> list[InterruptionEvent]:
     """Events whose responder died: the guard's question. Fresh ones are their request's business."""
     return list(
         InterruptionEvent.objects.filter(
-            Q(lease_until__lt=now) | Q(lease_until=None, received_at__lt=now - timedelta(seconds=3)),
+            Q(lease_until__lt=now)
+            | Q(lease_until=None, received_at__lt=now - timedelta(seconds=3)),
             acted_at=None,
             received_at__gt=now - timedelta(hours=1),
         ).select_related("instance", "agent", "client")[:50]

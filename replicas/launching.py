@@ -73,7 +73,9 @@ def prepare(lease: Lease) -> Wait | Again:
 def _open_launch(saga: Saga, replica: Replica) -> Step | None:
     return (
         saga.steps.filter(
-            replica=replica, name="launch", outcome__in=(Step.Outcome.INTENDED, Step.Outcome.UNKNOWN)
+            replica=replica,
+            name="launch",
+            outcome__in=(Step.Outcome.INTENDED, Step.Outcome.UNKNOWN),
         )
         .select_related("pool")
         .first()
@@ -100,7 +102,7 @@ def _intend(lease: Lease, replica: Replica | None) -> Wait | Again:
                 **seen.__dict__,
                 "spot_allowed": not spot_quota,
                 # A standby that nobody needs at once may wait for spot capacity.
-                "on_demand_allowed": not on_demand_quota and saga.goal == Saga.Goal.PROMOTE
+                "on_demand_allowed": (not on_demand_quota and saga.goal == Saga.Goal.PROMOTE)
                 or saga.wanted_mode == Mode.ON_DEMAND,
             }
         )
@@ -122,7 +124,9 @@ def _intend(lease: Lease, replica: Replica | None) -> Wait | Again:
             attempt = journal.next_attempt(saga, "launch")
         else:
             attempt = journal.next_attempt(saga, "launch")
-            lifecycle.retarget(replica=replica, pool_id=choice.pool_id, mode=choice.mode, attempt=attempt)
+            lifecycle.retarget(
+                replica=replica, pool_id=choice.pool_id, mode=choice.mode, attempt=attempt
+            )
         Step.objects.create(
             saga=saga,
             replica=replica,
@@ -228,7 +232,9 @@ def adopt(*, replica: Replica, step: Step | None, machine: Machine, now: datetim
         feed.publish(client_id=replica.client_id, kind="replica", id=str(replica.pk))
 
 
-def adopt_registered(*, replica: Replica, step: Step | None, instance: Instance, now: datetime) -> None:
+def adopt_registered(
+    *, replica: Replica, step: Step | None, instance: Instance, now: datetime
+) -> None:
     """The machine has enrolled before the answer to its launch was written down: it is the one."""
     with transaction.atomic():
         instances.note_ec2(instance, image_id="", ours=True)

@@ -70,7 +70,9 @@ def registered(*, replica: Replica, now: datetime) -> None:
     leases.poke(replica.saga_id, now=now)
 
 
-def synced(*, replica: Replica, status: str, at: datetime | None, lag: float | None, now: datetime) -> None:
+def synced(
+    *, replica: Replica, status: str, at: datetime | None, lag: float | None, now: datetime
+) -> None:
     """Record a sync report (lag in seconds); `synced` makes a syncing replica ready.
 
     Raises Gone once it is promoted, terminated or failed.

@@ -47,7 +47,9 @@ def maintain(*, clock: Clock) -> None:
         except Refused as error:
             log.warning("no standby for %s: %s", agent.pk, error.message)
     for replica in left_over():
-        lifecycle.delete(replica=replica, reason="manual replica mode was switched off", clock=clock)
+        lifecycle.delete(
+            replica=replica, reason="manual replica mode was switched off", clock=clock
+        )
 
 
 def wanting(now: datetime) -> list[Agent]:

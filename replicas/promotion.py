@@ -47,4 +47,3 @@ def advance(lease: Lease) -> Wait | Again:
         sagas.move_on(lease, Saga.Status.RETIRING, promoted_at=now)
         feed.wake_guard()  # manual mode wants its next standby at once
     return Again()
-

@@ -1,4 +1,4 @@
-"""Pools that refuse launches are passed over for a while: 3 minutes, doubling with each refusal, at most 1 h."""
+"""Pools that refuse launches are passed over a while: 3 minutes, doubling with each refusal, at most 1 h."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -41,4 +41,7 @@ def lift(*, pool_id: str, mode: str) -> None:
 def until_by_pool(*, pool_ids: Iterable[str], now: datetime) -> dict[tuple[str, str], datetime]:
     """(pool_id, mode) → until, for those in force."""
     rows = Quarantine.objects.filter(pool_id__in=list(pool_ids), until__gt=now)
-    return {(pool_id, mode): until for pool_id, mode, until in rows.values_list("pool_id", "mode", "until")}
+    return {
+        (pool_id, mode): until
+        for pool_id, mode, until in rows.values_list("pool_id", "mode", "until")
+    }

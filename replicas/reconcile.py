@@ -167,9 +167,9 @@ def _by_region(rows: Iterable[Instance]) -> dict[tuple[Client, str], list[Instan
     return groups
 
 
-def _uuid(text: str | None) -> str | None:
+def _uuid(text: str | None) -> uuid.UUID:
+    """A tag's id; one that nothing has for a tag that is no id."""
     try:
-        return str(uuid.UUID(text or ""))
+        return uuid.UUID(text or "")
     except ValueError:
-        return None
-
+        return uuid.UUID(int=0)

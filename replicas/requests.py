@@ -125,9 +125,11 @@ def termination_accepted(saga: Saga, instance: Instance | None) -> bool:
     instance.refresh_from_db()
     if instance.terminated_at is not None:
         return True
-    return saga.steps.filter(name="retire", detail__instance_id=instance.instance_id).exclude(
-        detail__has_key="error"
-    ).exists()
+    return (
+        saga.steps.filter(name="retire", detail__instance_id=instance.instance_id)
+        .exclude(detail__has_key="error")
+        .exists()
+    )
 
 
 class SwitchSerializer(serializers.Serializer[Any]):

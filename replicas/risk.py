@@ -6,7 +6,7 @@ with volatility the standard deviation over the mean of 24 h of clean prices, tr
 rose by more than 1 % and .5 otherwise, each term clipped to 0..1. A pool in which no instance runs has no
 age: that term is left out and the other weights are scaled up to 1.
 
-A rebalance recommendation is evidence of its own: `risk = 1 − (1 − score)(1 − p)`, with p the share of
+A rebalance recommendation is evidence of its own: `risk = 1 - (1 - score)(1 - p)`, with p the share of
 earlier recommendations in the pool that a notice followed within the hour, fading over 60 minutes.
 """
 
@@ -39,7 +39,11 @@ class Risk:
 
 
 def rule_based(
-    *, interruptions_30d: int, volatility: float | None, slope: float | None, age_hours: float | None
+    *,
+    interruptions_30d: int,
+    volatility: float | None,
+    slope: float | None,
+    age_hours: float | None,
 ) -> Risk:
     """The formula alone; `slope` is the last hour's relative change. Unknown prices count as calm."""
     terms: dict[str, float | None] = {

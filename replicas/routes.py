@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Callable
 
-from clients import connection, feed
 from agents.models import Instance
+from clients import connection, feed
 from replicas import journal
 from replicas.leases import Lease
 from replicas.models import Step

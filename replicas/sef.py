@@ -291,7 +291,10 @@ def launched(replica: Replica, *, now: datetime) -> None:
     InterruptionEvent.objects.filter(
         saga_id=replica.saga_id, action_taken=Action.RECORDED, done_at=None
     ).update(
-        action_taken=action, acted_at=now, explanation=_terms(replica), new_instance=replica.instance
+        action_taken=action,
+        acted_at=now,
+        explanation=_terms(replica),
+        new_instance=replica.instance,
     )
 
 
@@ -302,6 +305,13 @@ def promoted(saga: Saga, *, instance: Instance, now: datetime) -> None:
         action_taken=Action.PROMOTED, explanation=saga.reason, acted_at=now
     )
     events.update(done_at=now, new_instance=instance)
+
+
+def came_to_nothing(saga: Saga, *, now: datetime) -> None:
+    """The recommendation that called for this standby was not followed by a notice."""
+    InterruptionEvent.objects.filter(saga=saga, kind=Kind.REBALANCE, done_at=None).update(
+        done_at=now
+    )
 
 
 def failed(saga: Saga, *, why: str, now: datetime) -> None:

@@ -136,7 +136,9 @@ def _best(
             continue
         terms = score(candidate) if mode == SPOT else _on_demand_terms(candidate)
         other_type = candidate.instance_type != situation.current_type
-        ranked.append(((float(terms["score"] or 0), other_type, candidate.pool_id), candidate, terms))
+        ranked.append(
+            ((float(terms["score"] or 0), other_type, candidate.pool_id), candidate, terms)
+        )
     if not ranked:
         return None
     ranked.sort(key=lambda row: row[0])

@@ -13,7 +13,9 @@ from spotopt.lib.times import MomentField, rfc3339
 class TerminationSerializer(serializers.Serializer[Any]):
     """Endpoint 7: the two-minute notice."""
 
-    signal_type = serializers.ChoiceField(choices=["termination-notice"], default="termination-notice")
+    signal_type = serializers.ChoiceField(
+        choices=["termination-notice"], default="termination-notice"
+    )
     termination_time = MomentField(required=False, allow_null=True, default=None)
     detected_at = MomentField(required=False, allow_null=True, default=None)
     instance_id = serializers.CharField(max_length=32, required=False)

@@ -19,7 +19,9 @@ def candidate_pools(*, agent: Agent, pool: Pool) -> list[Pool]:
     account = connection.account_for(agent.client)
     allowed = agent.client.aws_subnets
     zone_ids = set(
-        Zone.objects.filter(account=session.account_number(account), region=pool.region).values_list("az_id", flat=True)
+        Zone.objects.filter(
+            account=session.account_number(account), region=pool.region
+        ).values_list("az_id", flat=True)
     ) | {pool.az_id}
     if allowed:
         zone_ids &= set(allowed) | {pool.az_id}
@@ -65,7 +67,9 @@ def look(*, saga: Saga, pool: Pool, failing_az: str, now: datetime) -> Situation
                 price=None if price is None or price.stale else price.price,
                 on_demand_price=on_demand.get(candidate.instance_type),
                 interruptions_30d=count,
-                hours_since_interruption=None if last is None else (now - last).total_seconds() / 3600,
+                hours_since_interruption=None
+                if last is None
+                else (now - last).total_seconds() / 3600,
                 spot_quarantined_until=held.get((key, Mode.SPOT)),
                 on_demand_quarantined_until=held.get((key, Mode.ON_DEMAND)),
                 spot_refused_at=refused.get((key, Mode.SPOT)),

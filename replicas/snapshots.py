@@ -44,7 +44,9 @@ def waiting_for(agent: Agent, *, now: datetime) -> dict[str, object] | None:
     A machine whose first registration was answered into the void gets it again.
     """
     snapshot = (
-        Snapshot.objects.filter(agent=agent, created_at__gt=now - WAITS).order_by("-created_at").first()
+        Snapshot.objects.filter(agent=agent, created_at__gt=now - WAITS)
+        .order_by("-created_at")
+        .first()
     )
     if snapshot is None:
         return None

@@ -24,7 +24,8 @@ def render(*, replica: Replica, token: str, client_script: str) -> str:
     lines = ["#!/bin/sh", "# Written by Spot Optimizer: a replica's boot."]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in facts.items()]
     if client_script:
-        lines += ["# The client's own script.", "(", _without_shebang(client_script), ")"]
+        # In the same shell: what it exports, the agent sees.
+        lines += ["# The client's own script.", _without_shebang(client_script)]
     lines += [
         "if ! command -v spotopt-agent >/dev/null 2>&1; then",
         '  echo "spotopt-agent is not installed in this image" >&2',

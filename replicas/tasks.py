@@ -1,0 +1,10 @@
+"""Scheduled work of the emergency path that may be late: no notice and no promotion waits for it."""
+
+from django.utils import timezone
+
+from replicas import standbys
+
+
+def sef_cycle() -> str:
+    """Every minute: automatic standbys whose risk has passed are let go."""
+    return f"{standbys.reevaluate(clock=timezone.now)} standbys let go"
