@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from spotopt_agent.log import fields
 from spotopt_agent.outbox import EVENT, PRICE, Entry, Outbox
-from spotopt_agent.server import Over, Refused, Unauthorised
+from spotopt_agent.server import Over, Refused, ServerError, Unauthorised
 from spotopt_agent.session import Session
 
 IDLE_SECONDS = 3600.0  # between looks at an empty queue, which `added` cuts short
@@ -35,13 +35,24 @@ class Delivery:
 
     def step(self) -> float:
         """Raises ServerError where the server does not take it now; nothing is lost by that."""
+        failures = []
         for kind, route in ROUTES.items():
-            while True:
-                entries = self._outbox.head(kind, route.batch)
-                if not entries:
-                    break
-                self._deliver(route, entries)
+            try:
+                self._deliver_all(kind, route)
+            except Over:
+                raise
+            except ServerError as error:
+                failures.append(error)  # a kind that is refused does not hold up the other
+        if failures:
+            raise failures[0]
         return IDLE_SECONDS
+
+    def _deliver_all(self, kind: str, route: Route) -> None:
+        while True:
+            entries = self._outbox.head(kind, route.batch)
+            if not entries:
+                return
+            self._deliver(route, entries)
 
     def _deliver(self, route: Route, entries: list[Entry]) -> None:
         body: dict[str, Any] = {route.key: [entry.body for entry in entries]}

@@ -13,6 +13,7 @@ from spotopt_agent.identity import Identity
 from spotopt_agent.log import fields
 from spotopt_agent.outbox import Events
 from spotopt_agent.registration import PRIMARY, Registrar
+from spotopt_agent.server import Refused
 from spotopt_agent.session import Session
 from spotopt_agent.standing import Standing
 from spotopt_agent.workload import Workload
@@ -52,7 +53,16 @@ class Heartbeat:
         """Sends one; the seconds until the next. Raises ServerError."""
         began = time.monotonic()
         interval = self._standing.interval(self._standing.config.heartbeat_seconds)
-        answer = self._session.call("POST", "heartbeat", self._body(interval))
+        body = self._body(interval)
+        try:
+            answer = self._session.call("POST", "heartbeat", body)
+        except Refused as error:
+            if error.status not in (400, 413, 422) or not ("state" in body or "metrics" in body):
+                raise
+            # Being alive must be heard even where what is said beside it is not liked.
+            log.warning("heartbeat refused, sent again without state and metrics: %s", error)
+            bare = {key: body[key] for key in body if key not in ("state", "metrics")}
+            answer = self._session.call("POST", "heartbeat", bare)
         self._take(answer)
         self._on_answer()
         return max(0.0, interval - (time.monotonic() - began))

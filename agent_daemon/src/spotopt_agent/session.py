@@ -73,7 +73,8 @@ class Session:
             try:
                 return self.call(method, path, body, timeout=timeout)
             except (Unreachable, Unauthorised) as error:
-                wait = backoff.next()
+                asked = getattr(error, "retry_after", None)
+                wait = backoff.next(at_least=None if asked is None else min(asked, cap))
                 log.warning("no answer yet: %s", error, extra=fields(path=path))
                 if wait >= remaining() or stop.wait(wait):
                     raise

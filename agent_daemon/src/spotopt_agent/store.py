@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Optional
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox (
@@ -42,13 +43,18 @@ class Store:
     """One connection, shared by the agent's threads under a lock."""
 
     def __init__(self, path: Path) -> None:
-        """Opens ``path``, making it if needed; a file that is no database is set aside."""
+        """Opens ``path``, making it if needed; a file that is no database is set aside.
+
+        Where the disk takes nothing the store is in memory: a full disk must not keep a machine
+        from telling of its end.
+        """
         self._lock = threading.RLock()
         try:
             self._db = self._open(path)
+        except sqlite3.OperationalError as error:
+            log.error("the queue is kept in memory only: %s", error)  # noqa: TRY400
+            self._db = self._open(None)
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise  # locked, disk full: the file itself may be sound
             log.error("the queue is damaged and set aside: %s", error)  # noqa: TRY400
             for suffix in ("", "-wal", "-shm"):
                 with contextlib.suppress(FileNotFoundError):
@@ -78,8 +84,10 @@ class Store:
             self._db.close()
 
     @staticmethod
-    def _open(path: Path) -> sqlite3.Connection:
-        db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+    def _open(path: Optional[Path]) -> sqlite3.Connection:
+        db = sqlite3.connect(
+            path or ":memory:", timeout=5, isolation_level=None, check_same_thread=False
+        )
         try:
             # WAL without a sync at every commit survives the death of the process, not of the
             # power; a machine that is reclaimed loses its disk anyway.
@@ -89,5 +97,6 @@ class Store:
         except BaseException:
             db.close()
             raise
-        path.chmod(0o600)
+        if path is not None:
+            path.chmod(0o600)
         return db

@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import select
 import socket
+import ssl
 import threading
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
@@ -41,6 +42,7 @@ class Endpoint:
         self.port = parts.port or (443 if self.secure else 80)
         self.prefix = parts.path.rstrip("/")
         self.connect_timeout = connect_timeout
+        self._tls = ssl.create_default_context() if self.secure else None
         self._lock = threading.Lock()
         self._idle: list[http.client.HTTPConnection] = []
         self._busy: set[http.client.HTTPConnection] = set()
@@ -86,13 +88,8 @@ class Endpoint:
     def _connect(self) -> http.client.HTTPConnection:
         connection: http.client.HTTPConnection
         if self.secure:
-            import ssl
-
             connection = http.client.HTTPSConnection(
-                self.host,
-                self.port,
-                timeout=self.connect_timeout,
-                context=ssl.create_default_context(),
+                self.host, self.port, timeout=self.connect_timeout, context=self._tls
             )
         else:
             connection = http.client.HTTPConnection(

@@ -42,19 +42,23 @@ class Workload:
         self._events = events
         self._turn = threading.RLock()
         self._syncing = threading.Lock()
+        self._stopping = threading.Lock()
         self._quiesced = False
         self._fenced = False
 
     def settle(self) -> None:
         """Brings the machine into the role it is registered in: restored, and started as primary."""
         with self._turn:
+            registration = self._registrar.current
             snapshot = self._statedir.read(SNAPSHOT)
             if snapshot is not None:
-                self._run(
-                    "restore", self._settings.hook_seconds, stdin=json.dumps(snapshot).encode()
-                )
+                if registration is not None and registration.started:
+                    log.warning("a snapshot came too late: the workload runs already")
+                else:
+                    self._run(
+                        "restore", self._settings.hook_seconds, stdin=json.dumps(snapshot).encode()
+                    )
                 self._statedir.remove(SNAPSHOT)
-            registration = self._registrar.current
             if registration is not None and registration.role == PRIMARY:
                 self.start()
 
@@ -77,9 +81,11 @@ class Workload:
         Returns what went wrong, None if nothing did.
         """
         deadline = time.monotonic() + seconds
-        if not self._quiesce(deadline):
-            return "the quiesce hook failed or ran out of time"
+        quiesced = self._quiesce(deadline)
+        # What was not quiet is still better copied than not.
         finished = self.sync(seconds=deadline - time.monotonic())
+        if not quiesced:
+            return "the quiesce hook failed or ran out of time"
         if finished is not None and finished.exit_code != 0:
             return f"the sync hook ended with {finished.exit_code}"
         return None
@@ -96,12 +102,15 @@ class Workload:
             self._syncing.release()
 
     def stop(self) -> None:
-        """Stops the workload for good: other hooks are ended, and none but this is run after it."""
-        self._fenced = True
-        self._hooks.only("fenced")
-        finished = self._run("fenced", self._settings.hook_seconds)
-        if finished is not None and finished.exit_code == 0:
-            self._events.add("workload_stopped", {"hook": "fenced"})
+        """Stops the workload for good, once: other hooks are ended, and none but this is run then."""
+        with self._stopping:
+            if self._fenced:
+                return
+            self._fenced = True
+            self._hooks.only("fenced")
+            finished = self._run("fenced", self._settings.hook_seconds)
+            if finished is not None and finished.exit_code == 0:
+                self._events.add("workload_stopped", {"hook": "fenced"})
 
     def state(self) -> Optional[dict[str, Any]]:
         """The state document of a primary; None where there is none, or none fit to be sent."""
@@ -115,8 +124,8 @@ class Workload:
             log.warning("the state document is over 256 KiB and not sent")
             return None
         try:
-            document = json.loads(finished.output)
-        except ValueError:
+            document = json.loads(finished.output, parse_constant=_refuse)
+        except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
             log.warning("the state hook wrote no JSON object")
@@ -174,3 +183,7 @@ class Workload:
                 },
             )
         return finished
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
