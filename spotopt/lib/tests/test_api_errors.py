@@ -4,7 +4,7 @@ import json
 
 import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError, connection
 from django.http import Http404
 from django.test import RequestFactory
 from rest_framework import exceptions
@@ -66,7 +66,7 @@ def test_statuses(error, status):
 
 @pytest.mark.parametrize("kind", [OperationalError, InterfaceError])
 def test_a_database_out_of_reach_is_503_and_tells_no_sql(db, kind, monkeypatch):
-    monkeypatch.setattr(api_errors.connection, "close", lambda: None)
+    monkeypatch.setattr(connection, "close", lambda: None)
     response = handled(kind('connection to server at "10.0.0.1", user "secret" failed'))
     assert response.status_code == 503
     assert int(response["Retry-After"]) > 0
