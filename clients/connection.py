@@ -18,7 +18,7 @@ def account_for(client: Client) -> Account:
     if client.aws_role_arn:
         return Account(
             role_arn=client.aws_role_arn,
-            external_id=client.aws_external_id,
+            external_id=str(client.aws_external_id),  # a UUID until the row is read back
             number=account_number(client.aws_role_arn),
         )
     if settings.SERVER_AWS_ACCOUNT:

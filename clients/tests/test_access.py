@@ -1,5 +1,6 @@
 """Reaching objects: the kind of caller first, then the object, and a foreign one is a missing one."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,7 +14,8 @@ from spotopt.lib.errors import Forbidden, NotFound
 def caller_of(client_acme):
     def make(who):
         if isinstance(who, str):
-            return Caller(kind=who, name=who, client_id=client_acme.pk)
+            kind: Any = who
+            return Caller(kind=kind, name=who, client_id=client_acme.pk)
         return auth.caller_of_user(who)
 
     return make
@@ -72,4 +74,5 @@ def test_a_foreign_object_is_named_for_what_it_would_be(caller_of, alice, client
     ("kinds", "text"), [(("staff",), "staff only"), (("agent", "staff"), "agent and staff")]
 )
 def test_a_permission_says_whom_it_is_for(kinds, text):
-    assert text in access.only(*kinds).message
+    permission: Any = access.only(*kinds)
+    assert text in permission.message

@@ -100,9 +100,10 @@ async def test_one_task_however_often_it_is_asked_for(listening):
 
 
 async def test_a_task_that_ended_is_started_again(listening):
-    listener = bridge.listeners[asyncio.get_running_loop()]
-    listener.task.cancel()
-    await asyncio.gather(listener.task, return_exceptions=True)
+    task = bridge.listeners[asyncio.get_running_loop()].task
+    assert task is not None
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
     assert await bridge.ready(10)
     of_staff = await member(listening, feed.STAFF)
     await publish(client_id=None, kind="again")

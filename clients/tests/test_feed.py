@@ -1,6 +1,7 @@
 """Recording and hinting: what is kept, who is hinted to, and that hinting breaks nothing."""
 
 import json
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -23,7 +24,7 @@ def heard(transactional_db):
 
         def all_of_it():
             feed.publish(client_id=None, kind="end")
-            notices = []
+            notices: list[tuple[str, dict[str, Any]]] = []
             for notice in ear.notifies(timeout=5):
                 message = json.loads(notice.payload) if notice.payload else {}
                 if message.get("hint", {}).get("kind") == "end":
@@ -131,9 +132,10 @@ def test_a_lost_hint_is_not_the_callers_trouble(db, monkeypatch):
         with connection.wrap_database_errors:
             gone()
 
-    monkeypatch.setattr(connection, "cursor", django_gone)
-    feed.publish(client_id=None, kind="k")
-    feed.wake_guard()
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "cursor", django_gone)
+        feed.publish(client_id=None, kind="k")
+        feed.wake_guard()
 
 
 def test_a_broken_transaction_is_not_the_feeds_trouble(transactional_db):
