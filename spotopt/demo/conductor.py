@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -33,7 +33,9 @@ def perform(stage: Stage) -> int:
         customer = customers.move_in(stage)
         _wait(lambda: customers.known(stage, customer), MOVING_IN, "the agents did not register")
         types = {workload.instance_type for workload in customer.workloads}
-        collector.collect(Account(), REGION, instance_types=types, now=timezone.now())
+        collector.ensure_fresh(
+            Account(), REGION, instance_types=types, now=timezone.now(), max_age=timedelta(minutes=5)
+        )
         records = {w.agent_id: Record(w.target_group_arn) for w in customer.workloads}
         prober = Prober(stage.aws_url, records)
         prober.start()
