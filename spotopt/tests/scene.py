@@ -12,6 +12,7 @@ from agents.models import Agent, Command, Instance
 from clients import tokens
 from clients.models import Client, Membership
 from replicas.models import Replica, Saga
+from spotopt.lib.times import rfc3339
 from spotopt.tests import cast
 
 CALLERS = (
@@ -102,5 +103,6 @@ def scene(db, settings) -> Scene:
             "replica_id": str(replica.pk),
             "command_id": str(command.pk),
             "pool_id": slot.primary.pool_id,
+            "now": rfc3339(timezone.now()) or "",
         },
     )
