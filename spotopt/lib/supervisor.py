@@ -10,6 +10,7 @@ have started by `group_watch`.
 """
 
 import contextlib
+import http.client
 import queue
 import signal
 import sys
@@ -128,15 +129,18 @@ def prints(text: str) -> Callable[[Run], bool]:
     return lambda run: any(text in line for line in list(run.recent))
 
 
-def answers(url: str, *, seconds: float = 1.0) -> Callable[[Run], bool]:
-    """Ready when `url` answers with a status below 400 within `seconds`."""
+def answers(url: str, *, below: int = 400, seconds: float = 1.0) -> Callable[[Run], bool]:
+    """Ready when `url` answers, within `seconds`, with a status under `below`."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def ready(_: Run) -> bool:
         try:
             with direct.open(url, timeout=seconds):
                 return True
-        except (OSError, ValueError, urllib.error.URLError):
+        except urllib.error.HTTPError as answer:
+            answer.close()
+            return answer.code < below
+        except (OSError, ValueError, http.client.HTTPException):
             return False
 
     return ready
