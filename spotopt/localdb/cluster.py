@@ -5,7 +5,6 @@ import locale
 import secrets
 import shutil
 import subprocess
-import tempfile
 import urllib.parse
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from spotopt.localdb.privileges import Entrance
 NAME = "spotopt"  # of the database and of its user
 SOCKET = ".s.PGSQL.5432"
 LONGEST_SOCKET = 107  # bytes, of sockaddr_un
+SHORT = Path("/tmp")  # noqa: S108 - folders there are made anew, with mode 0700
 MAX_CONNECTIONS = 200
 
 SETTINGS = {
@@ -63,16 +63,29 @@ def create(files: Files, binaries: Binaries, enter: Entrance, *, throwaway: bool
 
 
 def socket_folder(files: Files) -> Path:
-    """A private folder for the socket: within the database's own, or under /tmp if that is long."""
-    inside = files.folder / "run"
-    if len(bytes(inside / SOCKET)) <= LONGEST_SOCKET:
-        shutil.rmtree(inside, ignore_errors=True)  # what a crash has left
-        inside.mkdir(mode=0o700)
-        files.hand_over(inside)
-        return inside
-    outside = Path(tempfile.mkdtemp(prefix="spotopt-", dir="/tmp"))
-    files.hand_over(outside)
-    return outside
+    """A private folder for the socket: within the database's own, or under /tmp if that is long.
+
+    The same as last time where possible, so that clients find a restarted server again.
+    """
+    folder = files.folder / "run"
+    if len(bytes(folder / SOCKET)) > LONGEST_SOCKET:
+        with contextlib.suppress(FileNotFoundError):
+            folder = Path(files.socket.read_text())
+        if folder.parent != SHORT:
+            folder = _outside()
+    shutil.rmtree(folder, ignore_errors=True)  # what a crash has left
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:  # somebody else's
+        folder = _outside()
+        folder.mkdir(mode=0o700)
+    files.hand_over(folder)
+    files.write(files.socket, str(folder))
+    return folder
+
+
+def _outside() -> Path:
+    return SHORT / f"spotopt-{secrets.token_hex(6)}"
 
 
 def address(files: Files, socket: Path) -> str:

@@ -32,6 +32,7 @@ class Files:
         self.cluster = self.folder / "cluster"
         self.password = self.folder / "password"
         self.state = self.folder / "state.json"
+        self.socket = self.folder / "socket"  # names the socket's folder
         self.lock = self.folder / "lock"
         self.log = self.folder / "log"
 

@@ -145,12 +145,22 @@ def test_no_system_user_is_made(tmp_path):
 
 def test_a_path_too_long_for_a_socket_is_served_from_tmp(tmp_path):
     data_dir = tmp_path / ("long name " * 12)
-    with localdb.start(data_dir, throwaway=True) as database:
-        assert one(database.url, "SELECT 1") == 1
-        socket = Path(one(database.url, "SHOW unix_socket_directories").strip('"'))
+    with localdb.start(data_dir) as database:
+        first = database.url
+        assert one(first, "SELECT 1") == 1
+        socket = Path(one(first, "SHOW unix_socket_directories").strip('"'))
         assert socket.parent == Path("/tmp")
         assert stat.S_IMODE(socket.stat().st_mode) == 0o700
     assert not socket.exists()
+    with localdb.start(data_dir) as database:
+        assert database.url == first, "clients find it again"
+    socket.write_text("somebody else's")
+    try:
+        with localdb.start(data_dir) as database:
+            assert database.url != first
+            assert one(database.url, "SELECT 1") == 1
+    finally:
+        socket.unlink()
 
 
 def test_a_second_start_says_that_one_is_running(tmp_path, holder):
