@@ -8,7 +8,6 @@ from django.http import HttpRequest
 
 from pricing.models import CleanPrice, OnDemandPrice, Pool, RawPrice, Zone
 
-
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Any]
 else:  # generic for the type checker alone

@@ -11,6 +11,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from simulator.tests.harness import Sim
 from spotopt.cloud import session
 
 REGION = "us-east-1"
@@ -111,3 +112,18 @@ def script(settings) -> Iterator[Script]:
     yield told
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def _simulator() -> Iterator[Sim]:
+    running = Sim("--no-agents", speed=100)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def sim(_simulator: Sim, settings) -> Sim:
+    """The simulated AWS, reset: idempotent launches, faults, prices that move."""
+    _simulator.reset()
+    settings.AWS_ENDPOINT_URL = _simulator.url
+    return _simulator
