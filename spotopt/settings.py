@@ -1,32 +1,28 @@
 """Settings, from the environment alone; docs/configuration.md lists each (a test holds both true)."""
 
-import os
+import contextlib
 import secrets
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import django_stubs_ext
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 from spotopt import localdb
+from spotopt.environment import address, required, switch, text, whole, words
 
 django_stubs_ext.monkeypatch()  # so that ModelAdmin[Agent] and the like can be written
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
 
-
-def optional(name: str) -> str:
-    """A string setting that may be absent; blank counts as absent."""
-    return str(env.str(name, default="")).strip()
-
-
 # --- what kind of installation this is ---------------------------------------------------------
-DEBUG: bool = env.bool("DEBUG", default=True)
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+DEBUG: bool = switch("DEBUG", default=True)
+DATA_DIR = Path(text("DATA_DIR", str(BASE_DIR / "var"))).resolve()
 
 
 def development_key() -> str:
@@ -35,31 +31,34 @@ def development_key() -> str:
     if path.exists():
         return path.read_text().strip()
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:  # another process was first
-        return path.read_text().strip()
-    with os.fdopen(handle, "w") as file:
+    with tempfile.NamedTemporaryFile("w", dir=DATA_DIR, prefix="secret_key.") as file:  # mode 600
         file.write(secrets.token_urlsafe(50))
+        file.flush()
+        with contextlib.suppress(FileExistsError):  # another process was first: then its key counts
+            path.hardlink_to(file.name)
     return path.read_text().strip()
 
 
-SECRET_KEY = optional("SECRET_KEY") or (development_key() if DEBUG else env.str("SECRET_KEY"))
+SECRET_KEY = text("SECRET_KEY") or (
+    development_key()
+    if DEBUG
+    else required("SECRET_KEY", "outside development it is yours to keep")
+)
 # Comma-separated, newest first: the first signs and encrypts, the rest still verify and decrypt.
-TOKEN_KEYS: list[str] = env.list("TOKEN_KEYS", default=[]) or [SECRET_KEY]
+TOKEN_KEYS: list[str] = words("TOKEN_KEYS", [SECRET_KEY])
 
-PUBLIC_URL = optional("PUBLIC_URL").rstrip("/")
-ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+PUBLIC_URL = address("PUBLIC_URL", "https", "http")
+ALLOWED_HOSTS: list[str] = words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 if PUBLIC_URL and (public_host := urlsplit(PUBLIC_URL).hostname):
     ALLOWED_HOSTS = [*ALLOWED_HOSTS, public_host]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 
 # --- AWS ---------------------------------------------------------------------------------------
-AWS_ENDPOINT_URL = optional("AWS_ENDPOINT_URL")
-SERVER_AWS_ACCOUNT: bool = env.bool("SERVER_AWS_ACCOUNT", default=DEBUG)
-DEFAULT_AMI = optional("DEFAULT_AMI") or ("ami-simulated00000000" if AWS_ENDPOINT_URL else "")
-DEFAULT_LAUNCH_TEMPLATE = optional("DEFAULT_LAUNCH_TEMPLATE")
-REQUIRE_VERIFIED_INSTANCES: bool = env.bool("REQUIRE_VERIFIED_INSTANCES", default=False)
+AWS_ENDPOINT_URL = address("AWS_ENDPOINT_URL", "https", "http")
+SERVER_AWS_ACCOUNT: bool = switch("SERVER_AWS_ACCOUNT", default=DEBUG)
+DEFAULT_AMI = text("DEFAULT_AMI") or ("ami-simulated00000000" if AWS_ENDPOINT_URL else "")
+DEFAULT_LAUNCH_TEMPLATE = text("DEFAULT_LAUNCH_TEMPLATE")
+REQUIRE_VERIFIED_INSTANCES: bool = switch("REQUIRE_VERIFIED_INSTANCES", default=False)
 
 # --- applications ------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -111,9 +110,10 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 # --- database ----------------------------------------------------------------------------------
-DATABASE_URL = optional("DATABASE_URL") or localdb.running_url(DATA_DIR) or ""
+POSTGRESQL = ("postgres", "postgresql", "psql", "pgsql")
+DATABASE_URL = address("DATABASE_URL", *POSTGRESQL) or localdb.running_url(DATA_DIR) or ""
 # LISTEN needs a session of its own: behind a pooler in transaction mode, name the server itself here.
-DATABASE_DIRECT_URL = optional("DATABASE_DIRECT_URL") or DATABASE_URL
+DATABASE_DIRECT_URL = address("DATABASE_DIRECT_URL", *POSTGRESQL) or DATABASE_URL
 DATABASE_MISSING = (
     ""
     if DATABASE_URL
@@ -121,7 +121,7 @@ DATABASE_MISSING = (
     "`python manage.py localdb`."
 )
 # Web processes serve each request on a thread of its own: they share connections through a pool.
-DATABASE_POOL: bool = env.bool("DATABASE_POOL", default=False)
+DATABASE_POOL: bool = switch("DATABASE_POOL", default=False)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         **environ.Env.db_url_config(DATABASE_URL or "postgresql://nobody@localhost:1/missing"),
@@ -136,7 +136,7 @@ if DATABASE_POOL:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- events between processes ------------------------------------------------------------------
-REDIS_URL = optional("REDIS_URL")
+REDIS_URL = address("REDIS_URL", "redis", "rediss")
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -150,7 +150,7 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
 Q_CLUSTER: dict[str, Any] = {
     "name": "spotopt",
     "orm": "default",
-    "workers": env.int("QCLUSTER_WORKERS", default=2),
+    "workers": whole("QCLUSTER_WORKERS", default=2),
     "timeout": 120,
     "retry": 180,
     "max_attempts": 3,
@@ -178,6 +178,12 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+
+# --- mail: without EMAIL_URL none is sent, and links are shown to those who may pass them on ----
+EMAIL_URL = text("EMAIL_URL")
+globals().update(environ.Env.email_url_config(EMAIL_URL or "dummymail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = text("MAIL_FROM") or "Spot Optimizer <spotopt@localhost>"
 
 # --- the HTTP API ------------------------------------------------------------------------------
 REST_FRAMEWORK: dict[str, Any] = {
@@ -212,7 +218,7 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = DEBUG
 
 # --- transport security ------------------------------------------------------------------------
-SECURE_SSL_REDIRECT: bool = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
+SECURE_SSL_REDIRECT: bool = switch("SECURE_SSL_REDIRECT", default=not DEBUG)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REDIRECT_EXEMPT = [r"^health$"]
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE_SSL_REDIRECT else 0
@@ -229,12 +235,15 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+LOG_LEVEL = text("LOG_LEVEL", "INFO").upper()
+if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+    raise ImproperlyConfigured(f"LOG_LEVEL={LOG_LEVEL!r} is not a level.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # daphne's access log repeats what the load balancer's has; each line costs.
     "loggers": {"django.channels.server": {"level": "WARNING"}},
 }
