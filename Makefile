@@ -35,7 +35,8 @@ lint: setup ## style, types, the ladder of imports, migrations, settings for pro
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(SOURCES) manage.py conftest.py
 	$(BIN)/lint-imports
-	$(BIN)/python manage.py makemigrations --check --dry-run
+	@# No database is asked: its history is not what is checked here.
+	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	find templates $(SOURCES) -name '*.html' -not -path '*/node_modules/*' -print0 \
 		| xargs -0 --no-run-if-empty $(BIN)/djade --check --target-version 5.2
