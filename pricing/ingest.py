@@ -34,10 +34,11 @@ _CURRENT = """
 UPDATE pricing_pool AS pool SET spot_price = latest.price, spot_price_at = greatest(
     pool.spot_price_at, latest.at,
     CASE WHEN latest.at > %(confirmed)s::timestamptz - %(stale)s THEN %(confirmed)s::timestamptz END)
-FROM (SELECT DISTINCT ON (raw.pool_id) raw.pool_id, raw.price, raw.at FROM pricing_rawprice AS raw
-    WHERE raw.pool_id = ANY(%(pools)s) AND raw.source = 'aws'
-    ORDER BY raw.pool_id, raw.at DESC) AS latest
-WHERE pool.pool_id = latest.pool_id
+FROM unnest(%(pools)s::varchar[]) AS named(pool_id)
+CROSS JOIN LATERAL (SELECT raw.price, raw.at FROM pricing_rawprice AS raw
+    WHERE raw.pool_id = named.pool_id AND raw.source = 'aws'
+    ORDER BY raw.at DESC LIMIT 1) AS latest
+WHERE pool.pool_id = named.pool_id
 """
 
 
@@ -170,7 +171,8 @@ def record_history(
             "confirmed": confirmed_at,
             "stale": quality.STALE,
         }
-        with connection.cursor() as cursor:
+        with transaction.atomic(), connection.cursor() as cursor:
+            pools.lock(named)
             cursor.execute(_CURRENT, given)
     return named
 

@@ -99,6 +99,12 @@ class RawPrice(models.Model):
             ),
             models.CheckConstraint(condition=Q(price__gt=0), name="raw_price_is_positive"),
         ]
+        indexes = [
+            # AWS's few rows among the many that agents report.
+            models.Index(
+                fields=["pool", "-at"], condition=Q(source="aws"), name="aws_history_of_a_pool"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.pool_id} {self.price} at {self.at:%Y-%m-%d %H:%M}"
@@ -129,6 +135,13 @@ class CleanPrice(models.Model):
                 name="one_clean_price_per_bucket",
             ),
             models.CheckConstraint(condition=Q(price__gt=0), name="clean_price_is_positive"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["bucket"],
+                condition=Q(client_id__isnull=False),
+                name="clean_prices_from_agents",
+            )
         ]
 
     def __str__(self) -> str:

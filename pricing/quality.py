@@ -6,9 +6,9 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
-from pricing import buckets, dedupe, gaps
+from pricing import buckets, dedupe, gaps, pools
 from pricing.dedupe import Reported, Settled
 from pricing.models import CleanPrice
 
@@ -151,6 +151,7 @@ def backfill(*, pool_ids: Collection[str], since: datetime, until: datetime) -> 
         "cadence": buckets.CADENCE,
         "stale": STALE,
     }
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        pools.lock(pool_ids)
         cursor.execute(_BACKFILL, names)
         return int(cursor.rowcount)

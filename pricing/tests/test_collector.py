@@ -30,7 +30,7 @@ def simulator():
 
 
 @pytest.fixture
-def sim(simulator, settings) -> Sim:
+def sim(simulator: Sim, settings) -> Sim:
     simulator.reset()
     settings.AWS_ENDPOINT_URL = simulator.url
     return simulator

@@ -290,7 +290,7 @@ def test_history_of_many_pools_takes_few_statements(now, django_assert_max_num_q
         for zone in range(1, 7)
         for hours in range(10)
     ]
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(15):
         assert len(ingest.record_history(points, now=now)) == 19 * 6
     assert RawPrice.objects.count() == len(points)
 

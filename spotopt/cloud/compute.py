@@ -124,8 +124,11 @@ def _add_spot_status(account: Account, region: str, found: dict[str, Machine]) -
         for request in answer["SpotInstanceRequests"]:
             key = by_request.get(request.get("SpotInstanceRequestId", ""), "")
             if key:
-                status = request.get("Status", {}).get("Code", "")
-                found[key] = replace(found[key], spot_status=status)
+                found[key] = replace(
+                    found[key],
+                    spot_status=request.get("Status", {}).get("Code", ""),
+                    persistent=request.get("Type") == "persistent",
+                )
 
 
 def find_tagged(account: Account, region: str, *, tags: Mapping[str, str]) -> list[Machine]:

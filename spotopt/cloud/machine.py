@@ -18,7 +18,8 @@ class Machine:
     """An instance as EC2 tells it; empty strings where it does not.
 
     `checks` and `spot_status` are filled only where asked for: EC2's status checks (`ok`,
-    `initializing`, `impaired`) and the status code of the spot request.
+    `initializing`, `impaired`), and the status code of the spot request, with whether that is
+    `persistent` and would launch another instance in place of this one.
     """
 
     instance_id: str
@@ -34,6 +35,7 @@ class Machine:
     spot_request_id: str = ""
     state_reason: str = ""
     spot_status: str = ""
+    persistent: bool = False
     checks: str = ""
     subnet_id: str = ""
 

@@ -33,7 +33,8 @@ def running(instance_id: str) -> compute.Machine:
         machine = compute.describe(OURS, REGION, [instance_id]).get(instance_id)
         return machine if machine is not None and machine.state == "running" else None
 
-    return eventually(look)
+    found: compute.Machine = eventually(look)
+    return found
 
 
 def test_asked_twice_it_is_launched_once(sim):
