@@ -10,8 +10,8 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
-from clients import installation, people, tenants, tokens
-from clients.models import Client, FeedEvent, Installation, Membership, Token
+from clients import installation, invitations, people, tenants, tokens
+from clients.models import Client, FeedEvent, Installation, Invitation, Membership, Token
 from spotopt.lib.admin import Page, ReadOnly, Rows
 from spotopt.lib.errors import Refused
 
@@ -42,7 +42,7 @@ class ClientAdmin(Page):
     date_hierarchy = "created_at"
     readonly_fields = ["id", "status", "aws_external_id", "created_at"]
     inlines = [MembershipRows]
-    actions = ["show_token", "regenerate_token"]
+    actions = ["show_token", "regenerate_token", "invite_owner"]
     fieldsets = [
         (None, {"fields": ["name", "email", "id", "status", "created_at"]}),
         ("New agents", {"fields": ["target_savings_percent", "max_switches_per_day"]}),
@@ -88,6 +88,19 @@ class ClientAdmin(Page):
         """A page with the new tokens."""
         return self._page(request, queryset, tenants.regenerate_token, "New client tokens")
 
+    @admin.action(description="Invite its e-mail address as owner", permissions=["change"])
+    def invite_owner(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+        """An earlier invitation of that address stops working."""
+        for client in queryset:
+            invitations.invite(
+                client=client,
+                email=client.email,
+                role=Membership.Role.OWNER,
+                by=name_of(request),
+                now=timezone.now(),
+            )
+            messages.success(request, f"{client.email} is invited; the link is under Invitations.")
+
     def _page(
         self,
         request: HttpRequest,
@@ -109,6 +122,23 @@ class ClientAdmin(Page):
         response = TemplateResponse(request, "admin/clients/tokens.html", context)
         add_never_cache_headers(response)
         return response
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnly):
+    """Who was invited; an open invitation's page shows its link."""
+
+    list_display = ["email", "role", "client", "invited_by", "created_at", "expires_at", "used_at"]
+    list_filter = ["role"]
+    search_fields = ["email", "client__name"]
+    list_select_related = ["client"]
+    readonly_fields = ["link"]
+
+    def link(self, invitation: Invitation) -> str:
+        """The address to pass on, while it is any good."""
+        if invitation.used_at is not None or invitation.expires_at <= timezone.now():
+            return "no longer good"
+        return invitations.link(invitation)
 
 
 @admin.register(Token)

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from clients import access, queries, tenants
+from clients import access, invitations, queries, tenants
 from clients.models import Client
 from clients.serializers import NewClient
 from spotopt.lib.fields import number
@@ -20,7 +20,7 @@ from spotopt.lib.times import rfc3339
 
 
 class CreateClient(APIView):
-    """A new tenant with its token."""
+    """A new tenant with its token, and an invitation for its owner."""
 
     permission_classes = [access.IsStaff]
 
@@ -36,7 +36,8 @@ class CreateClient(APIView):
                 "status": "success",
                 "client_id": str(client.pk),
                 "token": text,
-                "message": f"Client {client.name} was created.",
+                "message": f"Client {client.name} was created; {client.email} is invited as owner.",
+                "invitation_url": invitations.link(client.invitations.get()),
             },
             status=201,
         )

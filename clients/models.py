@@ -115,6 +115,35 @@ class Membership(models.Model):
         return f"{self.user} is {self.role} of {self.client}"
 
 
+class Invitation(models.Model):
+    """A single-use link by which a person joins a client; `clients.invitations` makes and checks it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=16, choices=Membership.Role)
+    invited_by = models.CharField(max_length=150)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+    used_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
+
+    class Meta:
+        ordering = ["-created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["client", "email"],
+                condition=Q(used_at=None),
+                name="one_open_invitation_per_address",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} as {self.role} of {self.client}"
+
+
 class Token(models.Model):
     """A credential, known by the HMAC of its text; written by `clients.tokens` alone."""
 

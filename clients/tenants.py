@@ -4,8 +4,8 @@ from datetime import datetime
 
 from django.db import transaction
 
-from clients import feed, tokens
-from clients.models import Client
+from clients import feed, invitations, tokens
+from clients.models import Client, Membership
 
 
 def create(
@@ -30,10 +30,13 @@ def create(
 
 
 def open_account(*, client: Client, by: str, now: datetime) -> str:
-    """Give a client whose row is new what else it needs; the text of its token."""
+    """A token for a client whose row is new, and an invitation for its owner; the token's text."""
     with transaction.atomic():
         text = tokens.issue_client(client, now)
         _audit(client, "client_created", f"{by} created the client {client.name}.", now=now)
+        invitations.invite(
+            client=client, email=client.email, role=Membership.Role.OWNER, by=by, now=now
+        )
     return text
 
 

@@ -1,12 +1,24 @@
-"""Logging in and out. Failures are counted per name and address, and per address."""
+"""Logging in, out, and coming in by invitation.
+
+Failed logins are counted per name and address, and per address.
+"""
 
 from typing import Any
 
-from django.contrib.auth import views
+from django.contrib.auth import login, views
 from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 
+from clients import invitations
 from clients.auth import address_of
+from spotopt.lib.errors import BadInput
 from spotopt.lib.failures import FailureCounter
 
 by_name = FailureCounter(limit=10, window_seconds=60)
@@ -54,3 +66,39 @@ class Login(views.LoginView):
 
 class Logout(views.LogoutView):
     """POST ends the session and leads to the login page."""
+
+
+@method_decorator([never_cache, sensitive_post_parameters("password")], name="dispatch")
+class Invited(View):
+    """An invitation's link: a new person picks a name and a password, a logged-in one just joins."""
+
+    def get(self, request: HttpRequest, secret: str) -> HttpResponse:
+        """What one is invited to; 404 for a link that is no good (any more)."""
+        return self._page(request, secret)
+
+    def post(self, request: HttpRequest, secret: str) -> HttpResponse:
+        """Come in; the page again, with what is wrong, if that fails."""
+        now = timezone.now()
+        try:
+            if isinstance(request.user, User):
+                invitations.join(secret=secret, user=request.user, now=now)
+            else:
+                name, password = (request.POST.get(key, "") for key in ("username", "password"))
+                user = invitations.sign_up(secret=secret, username=name, password=password, now=now)
+                login(request, user)
+        except BadInput as refusal:
+            return self._page(request, secret, errors=refusal.errors)
+        except invitations.NoSuchInvitation:
+            return self._page(request, secret)
+        return redirect("/")
+
+    def _page(
+        self, request: HttpRequest, secret: str, errors: dict[str, list[str]] | None = None
+    ) -> HttpResponse:
+        context: dict[str, Any] = {"errors": errors or {}, "name": request.POST.get("username", "")}
+        try:
+            context["invitation"] = invitations.find(secret, timezone.now())
+        except invitations.NoSuchInvitation as refusal:
+            context["refusal"] = refusal.message
+        status = 404 if "refusal" in context else 400 if errors else 200
+        return render(request, "clients/invitation.html", context, status=status)

@@ -183,6 +183,7 @@ AUTH_PASSWORD_VALIDATORS = [
 EMAIL_URL = text("EMAIL_URL")
 globals().update(environ.Env.email_url_config(EMAIL_URL or "dummymail://"))
 EMAIL_TIMEOUT = 10
+PASSWORD_RESET_TIMEOUT = 3600
 DEFAULT_FROM_EMAIL = text("MAIL_FROM") or "Spot Optimizer <spotopt@localhost>"
 
 # --- the HTTP API ------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views import defaults
 from django.views.generic import RedirectView
 
-from clients.views import Login, Logout
+from clients import password_reset
+from clients.views import Invited, Login, Logout
 from spotopt.health import health
 from spotopt.lib import api_errors
 
@@ -16,6 +17,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health", health, name="health"),
     path("login", Login.as_view(), name="login"),
     path("logout", Logout.as_view(), name="logout"),
+    path("invitation/<str:secret>", Invited.as_view(), name="invitation"),
+    path("password-reset", password_reset.Ask.as_view(), name="password_reset"),
+    path("password-reset/asked", password_reset.Asked.as_view(), name="password_reset_done"),
+    path(
+        "password-reset/<uidb64>/<token>",
+        password_reset.Choose.as_view(),
+        name="password_reset_confirm",
+    ),
+    path("password-reset/done", password_reset.Chosen.as_view(), name="password_reset_complete"),
     # The admin has a login page of its own, which counts no failures.
     path("admin/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
     path("admin/", admin.site.urls),

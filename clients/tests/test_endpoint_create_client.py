@@ -23,7 +23,7 @@ def test_a_client_with_its_token(staff_api, now):
     response = post(staff_api)
     assert response.status_code == 201
     answer = response.json()
-    assert set(answer) == {"status", "client_id", "token", "message"}
+    assert set(answer) == {"status", "client_id", "token", "message", "invitation_url"}
     assert answer["status"] == "success"
     client = Client.objects.get(pk=answer["client_id"])
     assert (client.name, client.email) == ("Company ABC", "admin@companyabc.com")
@@ -41,8 +41,7 @@ def test_the_rest_has_defaults(staff_api):
 
 def test_it_is_on_record(staff_api):
     post(staff_api)
-    event = FeedEvent.objects.get()
-    assert event.event_type == "client_created"
+    event = FeedEvent.objects.get(event_type="client_created")
     assert event.message == "staff created the client Company ABC."
 
 

@@ -3,7 +3,7 @@
 Loaded as a pytest plugin, so that all of this is there in every app's tests.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,11 +14,12 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.db import connections
+from django.test import override_settings
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from agents.models import Agent, Instance, Mode
-from clients import auth, tokens, views
+from clients import auth, password_reset, tokens, views
 from clients.models import Client, Membership
 from pricing.models import Pool
 
@@ -151,10 +152,18 @@ def no_connection_outlives_its_thread() -> None:
     connections.settings["default"]["CONN_MAX_AGE"] = 0
 
 
+@pytest.fixture(autouse=True, scope="session")
+def passwords_are_hashed_fast() -> Iterator[None]:
+    """The real hash is slow on purpose."""
+    fast = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(PASSWORD_HASHERS=fast):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_failures_counted() -> None:
     """Wrong tokens and passwords of one test do not count in the next."""
-    for counter in (auth.wrong_tokens, views.by_name, views.by_address):
+    for counter in (auth.wrong_tokens, views.by_name, views.by_address, password_reset.asked):
         counter.clear()
 
 
