@@ -26,7 +26,8 @@ def prepare() -> None:
             "The settings were read before the test database was started:"
             " unset DJANGO_SETTINGS_MODULE (and leave out --ds), or set DATABASE_URL."
         )
-    os.environ["DATA_DIR"] = str(data_dir)
+    # Within the database's own folder, which goes when this process does, however it ends.
+    os.environ["DATA_DIR"] = str(data_dir / "localdb" / "data")
     if not os.environ.get("DATABASE_URL"):
         run["database"] = localdb.start(data_dir, throwaway=True)
         os.environ["DATABASE_URL"] = run["database"].url

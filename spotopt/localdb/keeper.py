@@ -73,6 +73,8 @@ def main() -> int:
     finally:
         if options.throwaway:
             shutil.rmtree(files.folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # unless somebody keeps other things there
+                files.folder.parent.rmdir()
 
 
 @contextlib.contextmanager

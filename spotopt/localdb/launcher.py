@@ -57,9 +57,9 @@ def start(
     """Run PostgreSQL over the cluster in `data_dir`, making the cluster the first time.
 
     Returns when it accepts connections. `throwaway` trades durability for speed and deletes the
-    cluster in the end. `binaries` names the folder of PostgreSQL's programs; by default those of the
-    wheel, else those of the machine. Raises LocalDatabaseError if it can't be started, or if one
-    is already running there.
+    cluster in the end, and `data_dir` too if nothing else is in it. `binaries` names the folder of
+    PostgreSQL's programs; by default those of the wheel, else those of the machine. Raises
+    LocalDatabaseError if it can't be started, or if one is already running there.
     """
     files = Files(data_dir)
     try:

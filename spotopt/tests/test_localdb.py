@@ -111,7 +111,18 @@ def test_running_url_names_the_server_while_it_runs(tmp_path):
 def test_a_throwaway_leaves_nothing(tmp_path):
     with localdb.start(tmp_path, throwaway=True) as database:
         assert one(database.url, "SHOW fsync") == "off"
-    assert list(tmp_path.iterdir()) == []
+    assert not tmp_path.exists()
+
+
+def test_a_throwaway_leaves_what_others_keep_beside_it(tmp_path):
+    with localdb.start(tmp_path, throwaway=True):
+        (tmp_path / "mine").write_text("kept")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_throwaway_is_removed_when_its_owner_is_killed(tmp_path, holder):
+    holder().kill()
+    await_true(lambda: not tmp_path.exists())
 
 
 def test_only_the_password_opens_it_and_only_its_user_reads_that(tmp_path):
