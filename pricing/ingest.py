@@ -24,11 +24,11 @@ _LIMIT = Decimal(1_000_000)  # what the column holds
 
 _INSERT = """
 INSERT INTO pricing_rawprice (pool_id, at, price, source, client_id, instance_id, received_at)
-SELECT pool_id, at, price, %(source)s, %(client)s::uuid, %(instance)s, %(now)s
-FROM unnest(%(pools)s::varchar[], %(times)s::timestamptz[], %(prices)s::numeric[])
-    AS row(pool_id, at, price)
+SELECT pool_id, at, price, source, %(client)s::uuid, %(instance)s, %(now)s
+FROM unnest(%(pools)s::varchar[], %(times)s::timestamptz[], %(prices)s::numeric[],
+    %(sources)s::varchar[]) AS row(pool_id, at, price, source)
 ON CONFLICT DO NOTHING
-RETURNING pool_id, at
+RETURNING pool_id, at, source
 """
 _CURRENT = """
 UPDATE pricing_pool AS pool SET spot_price = latest.price, spot_price_at = greatest(
@@ -48,11 +48,12 @@ class BadReport(BadInput):
 
 @dataclass(frozen=True)
 class Report:
-    """A spot price that an agent saw, USD an hour."""
+    """A spot price that an agent saw, USD an hour; `source` where it is not the whole call's."""
 
     pool_id: str
     price: Decimal
     at: datetime
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def report_prices(
     `source` is one of RawPrice.Source but `aws`. At most 1000 reports. Raises BadReport, which names
     each bad value, and then stores none of them.
     """
-    if source == RawPrice.Source.AWS:
+    if RawPrice.Source.AWS in {source, *(report.source for report in reports)}:
         raise ValueError("agents do not speak for AWS")
     _check(reports, now)
     if not reports:
@@ -88,14 +89,17 @@ def report_prices(
     with transaction.atomic():
         pools.ensure_many({pools.parse(report.pool_id) for report in reports})
         pools.lock(report.pool_id for report in reports)
-        rows = [(report.pool_id, report.at, dedupe.rounded(report.price)) for report in reports]
-        new = _insert(rows, source=source, client_id=client_id, instance_id=instance_id, now=now)
+        rows = [
+            (report.pool_id, report.at, dedupe.rounded(report.price), report.source or source)
+            for report in reports
+        ]
+        new = _insert(rows, client_id=client_id, instance_id=instance_id, now=now)
         settled = quality.refresh(
-            {(pool_id, buckets.start(at)) for pool_id, at in new}, client_id=client_id
+            {(pool_id, buckets.start(at)) for pool_id, at, _ in new}, client_id=client_id
         )
     flags = []
     for report in reports:
-        key = (report.pool_id, report.at)
+        key = (report.pool_id, report.at, report.source or source)
         flags.append(
             settled[report.pool_id, buckets.start(report.at)].flag if key in new else DUPLICATE
         )
@@ -180,41 +184,43 @@ def record_history(
 def _record(batch: Sequence[PoolPrice], *, now: datetime) -> set[str]:
     parts = {(point.instance_type, point.az_id, point.product) for point in batch}
     rows = [
-        (pools.pool_id(p.instance_type, p.az_id, p.product), p.at, dedupe.rounded(p.price))
-        for p in batch
+        (
+            pools.pool_id(point.instance_type, point.az_id, point.product),
+            point.at,
+            dedupe.rounded(point.price),
+            RawPrice.Source.AWS.value,
+        )
+        for point in batch
     ]
-    named = {pool_id for pool_id, _, _ in rows}
+    named = {row[0] for row in rows}
     with transaction.atomic():
         pools.ensure_many(parts)
         pools.lock(named)
-        new = _insert(
-            rows, source=RawPrice.Source.AWS.value, client_id=None, instance_id="", now=now
-        )
-        touched = {(pool_id, buckets.start(at)) for pool_id, at in new}
+        new = _insert(rows, client_id=None, instance_id="", now=now)
+        touched = {(pool_id, buckets.start(at)) for pool_id, at, _ in new}
         quality.refresh(touched, client_id=None)
     return named
 
 
 def _insert(
-    rows: Sequence[tuple[str, datetime, Decimal]],
+    rows: Sequence[tuple[str, datetime, Decimal, str]],
     *,
-    source: str,
     client_id: UUID | None,
     instance_id: str,
     now: datetime,
-) -> set[tuple[str, datetime]]:
-    """The (pool, time) of those that were not there before."""
+) -> set[tuple[str, datetime, str]]:
+    """The (pool, time, source) of those that were not there before."""
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT,
             {
-                "pools": [pool_id for pool_id, _, _ in rows],
-                "times": [at for _, at, _ in rows],
-                "prices": [price for _, _, price in rows],
-                "source": source,
+                "pools": [row[0] for row in rows],
+                "times": [row[1] for row in rows],
+                "prices": [row[2] for row in rows],
+                "sources": [row[3] for row in rows],
                 "client": client_id,
                 "instance": instance_id,
                 "now": now,
             },
         )
-        return {(pool_id, at) for pool_id, at in cursor.fetchall()}
+        return {(pool_id, at, source) for pool_id, at, source in cursor.fetchall()}

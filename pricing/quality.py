@@ -13,6 +13,7 @@ from pricing.dedupe import Reported, Settled
 from pricing.models import CleanPrice
 
 STALE = timedelta(hours=36)  # every pool's price is repeated about daily
+AT_ONCE = 100  # pools
 Key = tuple[str, datetime]  # pool, start of the bucket
 
 _REPORTED = """
@@ -142,16 +143,19 @@ def interpolate(*, since: datetime, until: datetime, cadence: timedelta = bucket
 
 def backfill(*, pool_ids: Collection[str], since: datetime, until: datetime) -> int:
     """Fill gaps of any length from AWS's own price history, as far as it is stored; the rows written."""
-    if not pool_ids:
-        return 0
+    wanted = sorted(set(pool_ids))
     names: dict[str, Any] = {
-        "pools": sorted(set(pool_ids)),
         "since": buckets.start(since),
         "until": until,
         "cadence": buckets.CADENCE,
         "stale": STALE,
     }
+    return sum(_backfill(wanted[n : n + AT_ONCE], names) for n in range(0, len(wanted), AT_ONCE))
+
+
+def _backfill(pool_ids: list[str], names: Mapping[str, Any]) -> int:
+    """A few pools in a transaction, so that reports about them do not wait long."""
     with transaction.atomic(), connection.cursor() as cursor:
         pools.lock(pool_ids)
-        cursor.execute(_BACKFILL, names)
+        cursor.execute(_BACKFILL, {**names, "pools": pool_ids})
         return int(cursor.rowcount)

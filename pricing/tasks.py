@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from pricing import collector, ondemand, quality
+from pricing.models import Pool
 from spotopt.cloud.account import Account
 from spotopt.cloud.errors import CloudError
 
@@ -35,10 +36,13 @@ def collect_on_demand_prices(account: Account, region: str, instance_types: Coll
         return 0
 
 
-def fill_gaps(pool_ids: Collection[str] = ()) -> int:
-    """Fill the last day's gaps: these pools' from AWS's stored history, then the short ones left in what
-    agents reported; the number of buckets.
+def fill_gaps(pool_ids: Collection[str] | None = None) -> int:
+    """Fill the last day's gaps: these pools' (or all that were fetched in it) from AWS's stored history,
+    then the short ones left in what agents reported; the number of buckets.
     """
     now = timezone.now()
+    if pool_ids is None:
+        fetched = Pool.objects.filter(spot_price_at__gt=now - REFILLED)
+        pool_ids = list(fetched.values_list("pool_id", flat=True))
     filled = quality.backfill(pool_ids=pool_ids, since=now - REFILLED, until=now)
     return filled + quality.interpolate(since=now - REFILLED, until=now)

@@ -224,4 +224,11 @@ def test_the_filling_task_uses_history_first(now):
     filled = tasks.fill_gaps(["t3.medium.use1-az4"])
     assert filled in (11, 12)
     assert tasks.fill_gaps(["t3.medium.use1-az4"]) in (0, 1)
-    assert tasks.fill_gaps() == 0
+
+
+def test_the_filling_task_finds_what_a_crash_left_open():
+    """A collector that ended between storing and filling."""
+    known(timezone.now() - timedelta(hours=1))
+    Pool.objects.update(spot_price_at=timezone.now())
+    assert tasks.fill_gaps() in (11, 12)
+    assert tasks.fill_gaps([]) == 0

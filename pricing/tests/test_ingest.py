@@ -212,6 +212,27 @@ def test_a_thousand_reports_take_as_many_statements_as_one(now, django_assert_ma
     )
 
 
+def test_a_batch_may_come_from_several_sources(now):
+    reports = [
+        Report(POOL, Decimal("0.05"), now),
+        Report(POOL, Decimal("0.06"), now, source="automatic_replica"),
+        Report(POOL, Decimal("0.06"), now, source="automatic_replica"),
+    ]
+    flags = ingest.report_prices(
+        client_id=ALICE, instance_id="i-1", source="primary", reports=reports, now=now
+    )
+    assert flags == ["averaged", "averaged", "duplicate"]
+    assert RawPrice.objects.count() == 2
+    with pytest.raises(ValueError):
+        ingest.report_prices(
+            client_id=ALICE,
+            instance_id="i-1",
+            source="primary",
+            reports=[Report(POOL, Decimal("0.05"), now, source="aws")],
+            now=now,
+        )
+
+
 def test_more_than_a_thousand_are_refused(now):
     with pytest.raises(BadInput) as caught:
         ingest.report_prices(
