@@ -49,10 +49,12 @@ def register(
     """
     client = access.enrolled_client(caller)
     claim = _bound(caller, claim, expected_instance_id)
-    if machine is None and settings.REQUIRE_VERIFIED_INSTANCES:
+    known = instances.by_ec2_id(client_id=client.pk, instance_id=claim.instance_id)
+    verified = machine is not None or (known is not None and known.verified)
+    if settings.REQUIRE_VERIFIED_INSTANCES and not verified:
         raise Unverified(f"EC2 does not know {claim.instance_id} in this client's account.")
     place = None
-    if instances.by_ec2_id(client_id=client.pk, instance_id=claim.instance_id) is None:
+    if known is None:
         # May ask EC2 for the account's zones: before the transaction.
         place = _place(client=client, claim=claim, machine=machine, now=now)
     with transaction.atomic():

@@ -11,7 +11,6 @@ from agents.commands import ERROR_LENGTH
 from agents.documents import DocumentField, NumberField, StrictBooleanField
 from agents.events import Event
 from agents.heartbeats import INTERVAL_SECONDS, Beat
-from agents.joining import Claim
 from agents.models import Mode
 from agents.price_reports import PriceReport, Where
 from spotopt.lib.times import MomentField
@@ -54,43 +53,6 @@ def hooks_field() -> serializers.ListField:
     return serializers.ListField(
         child=serializers.CharField(max_length=64), max_length=50, required=False
     )
-
-
-class RegisterSerializer(serializers.Serializer[Claim]):
-    """Endpoint 1's body; `claim()` gives what `registration.register` wants."""
-
-    client_token = serializers.CharField(max_length=200, required=False, allow_blank=True)
-    instance_id = instance_id_field()
-    instance_type = instance_type_field()
-    region = serializers.RegexField(r"^[a-z]{2}(-[a-z]+){1,3}-\d{1,2}\Z", max_length=24)
-    az = zone_field(source="az_name")
-    az_id = zone_field(allow_null=True)
-    mode = serializers.ChoiceField(choices=Mode.choices)
-    private_ip = serializers.IPAddressField(required=False, allow_null=True)
-    agent_version = serializers.CharField(max_length=32, required=False, allow_blank=True)
-    hooks = hooks_field()
-    logical_agent_id = serializers.CharField(
-        max_length=128, required=False, allow_blank=True, allow_null=True
-    )
-    is_replica = StrictBooleanField(required=False)
-    parent_agent_id = serializers.UUIDField(required=False, allow_null=True)
-    recovery_mode = StrictBooleanField(required=False)
-    replacing_agent_id = serializers.UUIDField(required=False, allow_null=True)
-    rejoin = StrictBooleanField(required=False)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """A machine says where it is, by either name."""
-        if not attrs.get("az_name") and not attrs.get("az_id"):
-            raise serializers.ValidationError({"az": ["Send az, or az_id."]})
-        return attrs
-
-    def claim(self) -> Claim:
-        """What the machine says of itself."""
-        told = dict(self.validated_data)
-        told.pop("client_token", None)
-        for name in ("az_id", "logical_agent_id"):
-            told[name] = told.get(name) or ""
-        return Claim(**told)
 
 
 class MetricsSerializer(serializers.Serializer[dict[str, float]]):
