@@ -31,16 +31,21 @@ def main() -> int:
     _open_many_files()
 
     from . import mends, server
+    from .price_files import BadPriceFile
     from .world import World
 
-    world = World(options)
-    mends.install(world)
     try:
-        listening = server.make(world)
+        bound = server.bind(options)
     except OSError as error:
         print(f"can't listen on {options.url}: {error}", file=sys.stderr)  # noqa: T201
-        world.end()
         return 1
+    try:
+        world = World(options)
+    except BadPriceFile as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    mends.install(world)
+    listening = server.make(world, bound)
     world.begin()
     ending = threading.Event()
 
@@ -49,7 +54,8 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    threading.Thread(target=listening.serve_forever, name="http", daemon=True).start()
+    serving = threading.Thread(target=listening.serve_forever, args=(0.1,), daemon=True)
+    serving.start()
     print(f"simulator ready on {options.url}", flush=True)  # noqa: T201
     ending.wait()
     listening.shutdown()

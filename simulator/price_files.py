@@ -87,16 +87,13 @@ def _load(path: Path) -> dict[tuple[str, str], tuple[list[float], list[float]]]:
     with _open(path) as source:
         for number, row in enumerate(csv.DictReader(source), start=2):
             try:
-                if None in row.values():
-                    raise ValueError("the row is too short")
-                if row["ProductDescription"] not in _LINUX:
-                    continue
                 zone = zones.find(row["AvailabilityZone"])
                 at = datetime.fromisoformat(row["Timestamp"])
                 price = float(row["SpotPrice"])
+                product = row["ProductDescription"]
             except (KeyError, TypeError, ValueError) as error:
                 raise BadPriceFile(f"{path}, line {number}: {error}") from error
-            if zone is None:
+            if zone is None or product not in _LINUX:
                 continue
             moment = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
             rows.setdefault((row["InstanceType"], zone.id), []).append((moment, price))

@@ -24,6 +24,7 @@ from .control import Control
 
 if TYPE_CHECKING:
     from .faults import Fault
+    from .options import Options
     from .world import World
 
 StartResponse = Callable[..., Any]
@@ -105,14 +106,19 @@ class Application:
             return _error(start, call, "InternalError", f"{type(error).__name__}: {error}", 500)
 
 
-def make(world: World) -> BaseWSGIServer:
-    """A server bound to the world's host and port. Raises OSError if they are taken."""
+def bind(options: Options) -> socket.socket:
+    """The port to listen on. Raises OSError if it is taken."""
+    return socket.create_server((options.host, options.port), backlog=256)
+
+
+def make(world: World, bound: socket.socket) -> BaseWSGIServer:
     server = make_server(
         world.options.host,
         world.options.port,
         Application(world),
         threaded=True,
         request_handler=Handler,
+        fd=bound.fileno(),
     )
     server.daemon_threads = True  # type: ignore[attr-defined]
     return server

@@ -1,5 +1,5 @@
-"""moto finds an instance, and the tags of a thing, by walking through all of them, which makes a
-fleet quadratic. They are looked up by id instead."""
+"""moto finds an instance, an image and the tags of a thing by walking through all of them, which makes
+a fleet quadratic. They are looked up by id instead."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from moto.ec2.exceptions import InvalidInstanceIdError
+from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.instances import Instance, InstanceBackend, Reservation
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, filter_reservations, get_prefix
@@ -62,6 +63,22 @@ def install(world: World) -> None:
             for key, value in list(tags.items())
         ]
 
+    moto_images = AmiBackend.describe_images
+
+    def describe_images(
+        self: Any,
+        ami_ids: list[str] | None = None,
+        filters: dict[str, Any] | None = None,
+        exec_users: list[str] | None = None,
+        owners: list[str] | None = None,
+    ) -> list[Ami]:
+        # How moto asks, at each launch, for the one image that is launched.
+        wanted = (filters or {}).get("image-id")
+        if isinstance(wanted, str) and filters == {"image-id": wanted} and not ami_ids:
+            return [self.amis[wanted]] if wanted in self.amis else []
+        return moto_images(self, ami_ids, filters, exec_users, owners)
+
+    AmiBackend.describe_images = describe_images  # type: ignore[method-assign]
     InstanceBackend.get_instance_by_id = get_instance_by_id  # type: ignore[method-assign]
     InstanceBackend.get_instance = get_instance  # type: ignore[method-assign]
     InstanceBackend.get_reservations_by_instance_ids = (  # type: ignore[method-assign]

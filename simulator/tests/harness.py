@@ -49,8 +49,10 @@ class Sim:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "simulator", "--port", str(self.port), "--speed", str(speed)]
-            + list(arguments),
+            [
+                *(sys.executable, "-m", "simulator", "--port", str(self.port)),
+                *("--speed", str(speed), *arguments),
+            ],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
@@ -80,22 +82,22 @@ class Sim:
             with error:
                 return error.code, json.load(error)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Any:
         status, told = self.ask("GET", "")
         assert status == 200
         return told
 
-    def instance(self, instance_id: str) -> dict[str, Any]:
+    def instance(self, instance_id: str) -> Any:
         status, told = self.ask("GET", f"instances/{instance_id}")
         assert status == 200, told
         return told
 
-    def fault(self, **fault: Any) -> dict[str, Any]:
+    def fault(self, **fault: Any) -> Any:
         status, told = self.ask("POST", "faults", fault)
         assert status == 200, told
         return told
 
-    def interrupt(self, instance_id: str, kind: str, **more: Any) -> dict[str, Any]:
+    def interrupt(self, instance_id: str, kind: str, **more: Any) -> Any:
         body = {"instance_id": instance_id, "kind": kind, **more}
         status, told = self.ask("POST", "interrupt", body)
         assert status == 200, told

@@ -35,10 +35,9 @@ class Queue:
 
         def found() -> Any:
             for event in self.heard:
-                told = event["detail"]
-                if event["detail-type"] == kind and told["instance-id"] == instance_id:
-                    if all(told.get(key) == value for key, value in detail.items()):
-                        return event
+                wanted = {"instance-id": instance_id, **detail}
+                if event["detail-type"] == kind and wanted.items() <= event["detail"].items():
+                    return event
             self.poll()
             return None
 

@@ -28,7 +28,7 @@ def test_the_script_gets_its_addresses_and_its_folder(sim):
     assert lines[-1] == told["folder"]
 
 
-def test_it_inherits_nothing_else(sim, monkeypatch):
+def test_it_inherits_nothing_else(sim):
     one = sim.launch(ENVIRONMENT)
     names = {line.split("=")[0] for line in sim.wait_file(one, "environment").splitlines()}
     assert not {name for name in names if name.startswith(("PYTEST", "DJANGO", "DATABASE"))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from itertools import pairwise
 
 import pytest
 
@@ -46,10 +47,7 @@ def test_at_most_four_changes_a_day_and_a_row_at_least_daily(pool):
     for day in range(int((NOW - 59 * DAY) // DAY), int(NOW // DAY)):
         rows = [p for p in points if day * DAY <= p.at < (day + 1) * DAY]
         before = [p.price for p in points if p.at < day * DAY][-1]
-        changes = sum(
-            b != a
-            for a, b in zip([before, *(p.price for p in rows)], [p.price for p in rows])  # noqa: B905
-        )
+        changes = sum(a != b for a, b in pairwise([before, *(p.price for p in rows)]))
         assert rows
         assert changes <= 4
 
@@ -59,7 +57,7 @@ def test_steps_are_small():
     for pool in pools("m5.4xlarge", "c5.4xlarge", "r5.4xlarge"):
         points = Walk(0).points(pool, NOW - 90 * DAY, NOW)
         prices = [p.price for p in points]
-        steps += [abs(b / a - 1) for a, b in zip(prices, prices[1:], strict=False) if a != b]
+        steps += [abs(b / a - 1) for a, b in pairwise(prices) if a != b]
     assert 0.002 <= statistics.median(steps) <= 0.006
     assert 0.01 <= statistics.quantiles(steps, n=100)[98] <= 0.06
 
@@ -70,7 +68,7 @@ def test_never_above_on_demand_and_around_a_third_of_it():
         for pool in pools(kind):
             top = ondemand.price(kind, "us-east-1")
             prices = [p.price for p in Walk(0).points(pool, NOW - 20 * DAY, NOW)]
-            assert 0 < min(prices)
+            assert min(prices) > 0
             assert max(prices) <= top
             shares.append(statistics.mean(prices) / top)
     assert 0.28 <= statistics.mean(shares) <= 0.42
