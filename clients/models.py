@@ -72,6 +72,11 @@ class Client(models.Model):
         help_text="Subnet by availability-zone id; the default one if absent.",
     )
 
+    aws_queues = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="SQS queue URL by region, fed by EventBridge: a second ear for interruptions.",
+    )
     tag_machines = models.BooleanField(
         default=True,
         help_text="Consent to tag machines that enrol, so that they may be terminated after a move.",

@@ -17,7 +17,7 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from agents import commands, heartbeats
 from clients import feed
-from replicas import interruptions, leases, manual, reconcile, retirement, sagas, sef
+from replicas import ears, interruptions, leases, manual, reconcile, retirement, sagas, sef
 from replicas.leases import Clock
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ class Guard:
         self.last: dict[str, datetime] = {}
         self.pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="saga")
         self.listener: psycopg.Connection | None = None
+        self.ears = ears.Ears(clock=clock, stop=stop)
 
     def run(self) -> None:
         """Sweep, wait for a hint or two seconds, sweep again."""
@@ -61,7 +62,8 @@ class Guard:
         """Everything that is due now; one part that fails does not stop the others."""
         self._guarded("sagas", self._advance_sagas)
         now = self.clock()
-        for name, action, every in SWEEPS:
+        sweeps = (*SWEEPS, ("queues", lambda _: self.ears.look(), ears.LOOK_FOR_QUEUES))
+        for name, action, every in sweeps:
             if now - self.last.get(name, datetime.min.replace(tzinfo=now.tzinfo)) >= every:
                 self.last[name] = now
                 self._guarded(name, lambda action=action: action(self.clock))  # type: ignore[misc]

@@ -44,17 +44,28 @@ def check_suspects(*, clock: Clock) -> None:
             continue
         for instance in group:
             machine = found.get(instance.instance_id)
-            if machine is None or machine.gone or machine.state in ("stopping", "stopped"):
+            if machine is None or ended(machine):
                 died(instance, machine, clock=clock)
         heartbeats.look_again(group, at=clock() + LOOK_AGAIN)
 
 
-def died(instance: Instance, machine: Machine | None, *, clock: Clock) -> None:
+def ended(machine: Machine) -> bool:
+    """It serves no more: gone, or stopped by somebody."""
+    return machine.gone or machine.state in ("stopping", "stopped")
+
+
+def died(
+    instance: Instance,
+    machine: Machine | None,
+    *,
+    clock: Clock,
+    channel: InterruptionEvent.Channel = InterruptionEvent.Channel.STATE,
+) -> None:
     """EC2 says that this machine is gone: the primary is replaced, a standby only if still wanted."""
     if machine is None or machine.state == "terminated":
         machines.confirm_gone(instance, now=clock())
     if instance.role == Role.PRIMARY:
-        sef.on_death(instance=instance, channel=InterruptionEvent.Channel.STATE, clock=clock)
+        sef.on_death(instance=instance, channel=channel, clock=clock)
         return
     replica = Replica.objects.filter(instance=instance, status__in=Replica.LIVE).first()
     if replica is not None:
@@ -93,7 +104,7 @@ def _compare(client: Client, region: str, rows: list[Instance], *, clock: Clock)
     found = compute.describe(account, region, [row.instance_id for row in rows])
     for row in rows:
         machine = found.get(row.instance_id)
-        if (machine is None or machine.gone) and row.role in (Role.PRIMARY, Role.STANDBY):
+        if (machine is None or ended(machine)) and row.role in (Role.PRIMARY, Role.STANDBY):
             died(row, machine, clock=clock)
         elif machine is None or machine.state == "terminated":
             machines.confirm_gone(row, now=clock())

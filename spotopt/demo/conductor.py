@@ -34,7 +34,11 @@ def perform(stage: Stage) -> int:
         _wait(lambda: customers.known(stage, customer), MOVING_IN, "the agents did not register")
         types = {workload.instance_type for workload in customer.workloads}
         collector.ensure_fresh(
-            Account(), REGION, instance_types=types, now=timezone.now(), max_age=timedelta(minutes=5)
+            Account(),
+            REGION,
+            instance_types=types,
+            now=timezone.now(),
+            max_age=timedelta(minutes=5),
         )
         records = {w.agent_id: Record(w.target_group_arn) for w in customer.workloads}
         prober = Prober(stage.aws_url, records)

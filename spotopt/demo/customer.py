@@ -1,6 +1,7 @@
 """The demo's customer: a client, its people, three workloads behind target groups, their machines."""
 
 import base64
+import json
 import secrets
 import shlex
 import sys
@@ -65,7 +66,9 @@ def move_in(stage: Stage) -> Customer:
         _person("olivia", "owner of the client", client=client, role=Membership.Role.OWNER),
         _person("victor", "viewer of the client", client=client, role=Membership.Role.VIEWER),
     ]
-    Client.objects.filter(pk=client.pk).update(user_data=boot_script(stage))
+    Client.objects.filter(pk=client.pk).update(
+        user_data=boot_script(stage), aws_queues={REGION: _queue(stage)}
+    )
     client.refresh_from_db()
     workloads = [_workload(stage, token, *what) for what in WORKLOADS]
     return Customer(client=client, token=token, people=people, workloads=workloads)
@@ -161,6 +164,30 @@ def known(stage: Stage, customer: Customer) -> bool:
             )
             workload.agent_id = str(agent.pk)
     return True
+
+
+def _queue(stage: Stage) -> str:
+    """What the connection's template would make: a queue, and the rule that feeds it."""
+    answer = wire.aws(
+        stage.aws_url, "sqs", REGION, "CreateQueue", "2012-11-05", QueueName="spotopt-events"
+    )
+    url = wire.text_of(answer, "QueueUrl")
+    account = url.split("/")[-2]
+    pattern = {"source": ["aws.ec2", "aws.health"]}
+    for action, given in (
+        ("PutRule", {"Name": "spotopt", "EventPattern": json.dumps(pattern)}),
+        (
+            "PutTargets",
+            {
+                "Rule": "spotopt",
+                "Targets": [
+                    {"Id": "queue", "Arn": f"arn:aws:sqs:{REGION}:{account}:spotopt-events"}
+                ],
+            },
+        ),
+    ):
+        wire.aws_json(stage.aws_url, "events", REGION, f"AWSEvents.{action}", **given)
+    return url
 
 
 def _register(stage: Stage, workload: Workload) -> None:

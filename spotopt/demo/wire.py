@@ -39,16 +39,30 @@ def aws(url: str, service: str, region: str, action: str, version: str, **given:
     """One call of AWS's query protocol; the simulated AWS reads the service from the credential scope."""
     fields = {"Action": action, "Version": version, **given}
     request = urllib.request.Request(url, data=urllib.parse.urlencode(fields).encode())  # noqa: S310
-    request.add_header(
-        "Authorization",
-        f"AWS4-HMAC-SHA256 Credential=demo/20260101/{region}/{service}/aws4_request, "
-        "SignedHeaders=host, Signature=demo",
-    )
+    request.add_header("Authorization", _scope(service, region))
     try:
         with DIRECT.open(request, timeout=30) as answer:
             return ET.fromstring(answer.read())  # noqa: S314
     except urllib.error.HTTPError as error:
         raise WireError(error.code, error.read().decode(errors="replace")) from error
+
+
+def aws_json(url: str, service: str, region: str, target: str, **given: Any) -> dict[str, Any]:
+    """One call of AWS's JSON protocol."""
+    request = urllib.request.Request(url, data=json.dumps(given).encode())  # noqa: S310
+    request.add_header("Content-Type", "application/x-amz-json-1.1")
+    request.add_header("X-Amz-Target", target)
+    request.add_header("Authorization", _scope(service, region))
+    with DIRECT.open(request, timeout=30) as answer:
+        found: dict[str, Any] = json.loads(answer.read() or b"{}")
+        return found
+
+
+def _scope(service: str, region: str) -> str:
+    return (
+        f"AWS4-HMAC-SHA256 Credential=demo/20260101/{region}/{service}/aws4_request, "
+        "SignedHeaders=host, Signature=demo"
+    )
 
 
 def text_of(element: ET.Element, name: str) -> str:
