@@ -7,10 +7,11 @@ from django.urls import path
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from agents import access
-from agents.models import Agent, Instance
+from agents.models import Instance
 from clients.access import caller_of
 from replicas import enrolment, estimates, lifecycle, requests, sef, serializers
 from replicas.models import InterruptionEvent, Replica
@@ -32,16 +33,25 @@ class Register(APIView):
         return Response(answer.body, status=201 if answer.created else 200)
 
 
-def _signalled(request: Request, agent_id: str, instance_id: str | None) -> tuple[Agent, Instance]:
-    """Whose signal it is. A fenced machine may repeat its own: it gets the first answer."""
+def _signalled(
+    request: Request, agent_id: str, form: BaseSerializer[Any]
+) -> tuple[Instance, dict[str, Any]]:
+    """Whose signal it is, and what it says. A fenced machine may repeat its own: it gets the first answer.
+
+    The agent is looked up before the body is read: a stranger learns nothing from its errors.
+    """
     caller = caller_of(request)
     agent = access.agent_for(caller, agent_id, write=True, kinds=access.MACHINES, fenced_ok=True)
-    instance = access.machine_for(caller, agent, instance_id=instance_id, fenced_ok=True)
+    form.is_valid(raise_exception=True)
+    data = form.validated_data
+    instance = access.machine_for(
+        caller, agent, instance_id=data.get("instance_id"), fenced_ok=True
+    )
     if instance.role in (Instance.Role.SUPERSEDED, Instance.Role.RELEASED) and not (
         InterruptionEvent.objects.filter(instance=instance).exists()
     ):
         access.refuse_fenced(instance)
-    return agent, instance
+    return instance, data
 
 
 class Termination(APIView):
@@ -50,9 +60,7 @@ class Termination(APIView):
     def post(self, request: Request, agent_id: str) -> Response:
         """What was done about it."""
         form = serializers.TerminationSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        data = form.validated_data
-        _, instance = _signalled(request, agent_id, data.get("instance_id"))
+        instance, data = _signalled(request, agent_id, form)
         answer = sef.on_notice(
             instance=instance,
             detected_at=data["detected_at"] or timezone.now(),
@@ -79,9 +87,7 @@ class EmergencyReplica(APIView):
     def post(self, request: Request, agent_id: str) -> Response:
         """The standby, or why there is none."""
         form = serializers.RecommendationSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        data = form.validated_data
-        _, instance = _signalled(request, agent_id, data.get("instance_id"))
+        instance, data = _signalled(request, agent_id, form)
         answer = sef.on_recommendation(
             instance=instance,
             detected_at=data["detected_at"] or timezone.now(),
@@ -110,9 +116,7 @@ class TerminationImminent(APIView):
     def post(self, request: Request, agent_id: str) -> Response:
         """How far the failover has got."""
         form = serializers.ImminentSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        data = form.validated_data
-        _, instance = _signalled(request, agent_id, data.get("instance_id"))
+        instance, data = _signalled(request, agent_id, form)
         now = timezone.now()
         termination_time = data["termination_time"]
         if termination_time is None and data["time_until_termination_seconds"] is not None:
