@@ -53,7 +53,19 @@ REPLICA_TYPES = {
 
 
 def prepare(lease: Lease) -> Wait | Again:
-    """One step towards a ready replica."""
+    """One step towards a ready replica. What keeps us out of the account ends the saga; people are told."""
+    try:
+        return _prepare(lease)
+    except Refused as error:
+        return fail(lease, error.message)
+    except (errors.ThrottleError, errors.UnreachableError):
+        # Not the launch, whose answers are sorted below: who we are, or what the zones are called.
+        return Wait(lease.clock() + ASK_AGAIN * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+    except errors.CloudError as error:
+        return fail(lease, f"AWS does not let us into the account: {error.code}")
+
+
+def _prepare(lease: Lease) -> Wait | Again:
     saga = lease.saga
     now = lease.clock()
     replica = sagas.live_replica(saga)
@@ -148,10 +160,7 @@ def _launch(lease: Lease, replica: Replica, step: Step) -> Wait | Again:
     if step.pool is None:
         raise ValueError("a launch step has a pool")
     account = connection.account_for(saga.client)
-    try:
-        spec = _spec(replica, step, step.pool, session.account_number(account))
-    except Refused as error:
-        return fail(lease, error.message)
+    spec = _spec(replica, step, step.pool, session.account_number(account))
     lease.renew()
     try:
         machine = compute.launch(account, step.pool.region, spec=spec, client_token=step.key)
