@@ -18,7 +18,9 @@ def stand(lease: Lease) -> Wait | Again:
     saga, now = lease.saga, lease.clock()
     replica = sagas.live_replica(saga)
     if replica is None or replica.status != Replica.Status.READY:
-        if saga.goal == Saga.Goal.PROMOTE or saga.keep_alive:
+        # A machine at risk still wants one: it is let go of when the risk has passed, not before.
+        at_risk = saga.trigger == Saga.Trigger.REBALANCE
+        if saga.goal == Saga.Goal.PROMOTE or saga.keep_alive or at_risk:
             return sagas.move_on(lease, Saga.Status.PREPARING)
         return sagas.move_on(lease, Saga.Status.ABANDONING, failure="its replica was lost")
     if saga.goal == Saga.Goal.STANDBY:
