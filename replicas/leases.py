@@ -51,6 +51,12 @@ class Lease:
         ).update(lease_owner=None, lease_until=None, due_at=due_at)
         return bool(released)
 
+    def give_back(self, *, due_at: datetime) -> None:
+        """After an error: whoever comes next may try again from `due_at`, without waiting for the end."""
+        Saga.objects.filter(pk=self.saga.pk, lease_owner=self.owner).update(
+            lease_owner=None, lease_until=None, due_at=due_at
+        )
+
 
 def take(saga_id: uuid.UUID, *, clock: Clock) -> Lease | None:
     """The lease of an open saga, unless somebody holds it."""

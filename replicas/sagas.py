@@ -20,7 +20,8 @@ from pricing.models import Pool
 from replicas import leases
 from replicas.leases import Clock, Lease
 from replicas.models import Replica, Saga
-from spotopt.lib.errors import Conflict
+from spotopt.cloud import errors
+from spotopt.lib.errors import Conflict, Refused
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ PATIENCE = timedelta(seconds=8)
 BEGINNERS_TIME = timedelta(seconds=3)
 # How long a caller waits while another process advances the saga it asks about.
 OTHERS_TIME = timedelta(seconds=10)
+# When a step that met an unexpected error is tried again.
+AFTER_AN_ERROR = timedelta(seconds=2)
 
 
 class AlreadyMoving(Conflict):
@@ -156,6 +159,13 @@ def run(saga_id: uuid.UUID, *, clock: Clock) -> None:
             lease.refresh()
     except leases.LeaseLost:
         log.info("saga %s is somebody else's now", saga_id)
+    except (Refused, errors.CloudError) as error:
+        # A promotion has happened, or a machine waits for its end: the caller's request has not failed.
+        log.warning("saga %s is held up: %s", saga_id, error)
+        lease.give_back(due_at=clock() + AFTER_AN_ERROR)
+    except Exception:
+        lease.give_back(due_at=clock() + AFTER_AN_ERROR)
+        raise
 
 
 def settle(saga: Saga, *, clock: Clock) -> Saga:
