@@ -10,6 +10,7 @@ from rest_framework import serializers
 from agents import access, commands
 from agents import instances as machines
 from agents.models import Agent, Command, Instance, Mode
+from clients import connection
 from clients.auth import Caller
 from pricing import pools
 from pricing.models import Pool
@@ -31,6 +32,7 @@ def ask(*, caller: Caller, agent: Agent, wish: Mapping[str, Any], clock: Clock) 
         raise Conflict("This agent is no longer managed.")
     if machines.primary_of(agent) is None:
         raise Conflict("This agent has no primary machine to stand by for.")
+    connection.account_for(agent.client)
     command = _ordered_switch(caller, agent, wish, clock())
     if wish["replica_type"] == "switch" and command is None:
         raise BadInput.field("replica_type", "no open switch command asks for this replica")
@@ -54,12 +56,11 @@ def ask(*, caller: Caller, agent: Agent, wish: Mapping[str, Any], clock: Clock) 
         clock=clock,
     )
     if replica is None or replica.instance is None:
-        saga = sagas.active_of(agent)
-        if saga is not None and replica is None:
-            lifecycle.abandon(saga, reason="no pool answered", now=clock())
-            sagas.settle(saga, clock=clock)
-        why = Saga.objects.filter(agent=agent).order_by("-created_at")[0].failure
-        raise NothingYet(f"No standby could be launched: {why or 'no pool answered'}.")
+        saga = Saga.objects.filter(agent=agent).order_by("-created_at")[0]
+        # Whatever may still come of it is ended as it comes: a refused request leaves nothing behind.
+        if lifecycle.abandon(saga, reason="no pool answered", now=clock()):
+            saga = sagas.settle(saga, clock=clock)
+        raise NothingYet(f"No standby could be launched: {saga.failure or 'no pool answered'}.")
     return replica
 
 
