@@ -202,20 +202,24 @@ def promote(*, replica: Replica, quiesced: bool, clock: Clock) -> Saga:
         now=now,
         quiesce_until=now if quiesced else None,
     )
-    return sagas.settle(saga, clock=clock)
+    saga = sagas.settle(saga, clock=clock)
+    if saga.status in (*Saga.ENDED_WITHOUT, Saga.Status.ABANDONING):
+        raise Gone("This replica has just been given up.")
+    return saga
 
 
 def delete(*, replica: Replica, reason: str, clock: Clock) -> None:
     """Terminate a standby: its saga ends; the termination is retried until EC2 confirms. Idempotent.
 
-    Raises Gone for one that has become the primary.
+    Raises Gone for one that has become the primary. One that had ended before leaves its saga alone:
+    another may stand in its place by now.
     """
+    if replica.status in Replica.LIVE:
+        abandon(replica.saga, reason=reason, now=clock())
+        sagas.settle(replica.saga, clock=clock)
+        replica.refresh_from_db()
     if replica.status in (Status.PROMOTED, Status.PROMOTING):
         raise Gone("This replica is the primary now.")
-    now = clock()
-    abandon(replica.saga, reason=reason, now=now)
-    sagas.settle(replica.saga, clock=clock)
-    replica.refresh_from_db()
 
 
 def abandon(saga: Saga, *, reason: str, now: datetime) -> bool:

@@ -39,6 +39,7 @@ class Saga(models.Model):
 
     ACTIVE = (Status.PREPARING, Status.STANDING, Status.QUIESCING, Status.PROMOTING)
     OPEN = (*ACTIVE, Status.RETIRING, Status.ABANDONING)
+    ENDED_WITHOUT = (Status.ABANDONED, Status.FAILED)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="sagas")
