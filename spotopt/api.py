@@ -1,6 +1,6 @@
 """The HTTP API: every app's routes under /api/, in one place."""
 
-from importlib import import_module
+from importlib.util import find_spec
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
@@ -10,16 +10,7 @@ from spotopt.lib import api_errors
 APPS = ("replicas", "mlengine", "pricing", "agents", "clients")
 
 
-def present(app: str) -> bool:
-    """Whether an app's routes are there."""
-    try:
-        import_module(f"{app}.api")
-    except ImportError:
-        return False
-    return True
-
-
 urlpatterns: list[URLPattern | URLResolver] = [
-    *[path("", include(f"{app}.api")) for app in APPS if present(app)],
+    *[path("", include(f"{app}.api")) for app in APPS if find_spec(f"{app}.api")],
     re_path(r"", api_errors.not_found),
 ]
