@@ -55,7 +55,15 @@ class ClientAdmin(Page):
                 ]
             },
         ),
-        ("AWS", {"fields": ["aws_role_arn", "aws_external_id", "aws_regions", "aws_subnets"]}),
+        (
+            "AWS",
+            {
+                "fields": [
+                    "aws_role_arn", "aws_external_id", "aws_regions", "aws_subnets", "aws_queues",
+                    "tag_machines",
+                ]
+            },
+        ),
         ("Launching", {"fields": ["launch_template", "image_id", "user_data"]}),
     ]  # fmt: skip
 

@@ -5,6 +5,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from clients import feed, installation, tokens
+from clients.admin import ClientAdmin
 from clients.models import Client, FeedEvent, Membership, Token
 from spotopt.tests import cast
 
@@ -100,12 +101,17 @@ def test_a_client_made_here_has_its_token(admin):
     response = admin.post(
         reverse("admin:clients_client_add"),
         {**values, "name": "New", "email": "n@example.com", "allowed_types": "[]",
-         "aws_regions": "[]", "aws_subnets": "{}", "automation": "on", **management},
+         "aws_regions": "[]", "aws_subnets": "{}", "aws_queues": "{}", "automation": "on", **management},
     )  # fmt: skip
     assert response.status_code == 302
     client = Client.objects.get()
     assert tokens.reveal_client(client)
     assert FeedEvent.objects.filter(event_type="client_created").count() == 1
+
+
+def test_every_setting_of_a_client_is_on_its_page():
+    shown = {name for _, options in ClientAdmin.fieldsets for name in options["fields"]}
+    assert shown == {field.name for field in Client._meta.fields}
 
 
 def test_a_client_is_not_deleted_here(admin, client_acme):

@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import OperationalError, connection
 from django.test import RequestFactory
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
@@ -162,3 +163,15 @@ def test_an_expired_staff_token_is_out(staff):
     text = tokens.issue_staff(staff, NOW - timedelta(days=2), timedelta(days=1))
     with pytest.raises(Unauthenticated):
         header(text)
+
+
+def test_a_database_out_of_reach_is_503_not_401(api, db, monkeypatch):
+    def gone(text, now):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(tokens, "lookup", gone)
+    monkeypatch.setattr(connection, "close", lambda: None)
+    response = api.get("/api/admin/clients", HTTP_AUTHORIZATION="Bearer spo_c_" + "x" * 43)
+    assert response.status_code == 503
+    assert int(response["Retry-After"]) > 0
+    assert not auth.wrong_tokens.wait("127.0.0.1")

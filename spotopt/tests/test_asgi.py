@@ -84,6 +84,7 @@ async def answer(request, body=b""):
 
 @pytest.fixture
 async def served(layer):
+    assert await bridge.ready(10)
     yield answer
     await bridge.stop()
 

@@ -79,7 +79,7 @@ def test_events_cross_processes_and_outlive_a_lost_listener(port, page, client_a
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
             " WHERE application_name = 'spotopt feed' AND datname = current_database()"
         )
-        assert cursor.fetchone() == (1,)
+        assert cursor.fetchone()[0] >= 1  # one of an earlier test may still be on its way out
     assert page.receive() == {"kind": "resync", "id": ""}
     event = happen(client_acme, "something else")
     assert page.receive()["id"] == str(event.pk)
