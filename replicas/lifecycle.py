@@ -107,9 +107,9 @@ def promoting(*, replica: Replica) -> bool:
     return _move(replica, Status.READY, Status.PROMOTING, to=Status.PROMOTING)
 
 
-def promoted(*, replica: Replica, now: datetime) -> None:
-    """It is the primary now; part of the transaction that rebinds."""
-    _move(replica, Status.PROMOTING, to=Status.PROMOTED, promoted_at=now)
+def promoted(*, replica: Replica, now: datetime) -> bool:
+    """It is the primary now; part of the transaction that rebinds. False if it was given up meanwhile."""
+    return _move(replica, Status.PROMOTING, to=Status.PROMOTED, promoted_at=now)
 
 
 def give_up(*, replica: Replica, why: str, now: datetime) -> None:
