@@ -87,6 +87,14 @@ def claim(event: InterruptionEvent, *, now: datetime) -> bool:
     return bool(claimed)
 
 
+def reopen(event: InterruptionEvent) -> bool:
+    """Nothing was done about it, and now something can be: it may be claimed once more."""
+    reopened = InterruptionEvent.objects.filter(
+        pk=event.pk, action_taken=InterruptionEvent.Action.RECORDED, saga=None
+    ).update(action_taken="", explanation="", acted_at=None)
+    return bool(reopened)
+
+
 def unanswered(now: datetime) -> list[InterruptionEvent]:
     """Events whose responder died: the guard's question. Fresh ones are their request's business."""
     return list(

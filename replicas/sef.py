@@ -111,6 +111,8 @@ def resume(event: InterruptionEvent, *, clock: Clock) -> None:
 
 
 def _respond(event: InterruptionEvent, *, imminent: bool, clock: Clock) -> None:
+    if _worth_another_look(event):
+        interruptions.reopen(event)
     if not interruptions.claim(event, now=clock()):
         _await_answer(event, clock=clock)
         return
@@ -142,6 +144,15 @@ def _act(event: InterruptionEvent, *, imminent: bool, clock: Clock) -> None:
         snapshots.take(event=event, now=clock())
     sagas.settle(saga, clock=clock)
     _assess(event, saga, clock())
+
+
+def _worth_another_look(event: InterruptionEvent) -> bool:
+    """It was only recorded, and what stood in the way has passed: a standby that is the primary now, a stop."""
+    event.refresh_from_db()
+    if event.action_taken != Action.RECORDED or event.saga_id or event.kind == Kind.REBALANCE:
+        return False
+    instance = Instance.objects.select_related("agent__client").get(pk=event.instance_id)
+    return not (_no_need(instance) or _forbidden(instance.agent))
 
 
 def _no_need(instance: Instance) -> str:
