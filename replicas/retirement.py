@@ -13,6 +13,7 @@ from replicas.leases import Clock, Lease
 from replicas.models import Replica, Saga, Step
 from replicas.sagas import Again, Wait
 from spotopt.cloud import compute, errors
+from spotopt.cloud.compute import Machine
 from spotopt.lib.errors import Refused
 
 log = logging.getLogger(__name__)
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 LOOK_AGAIN = timedelta(seconds=2)
 # EC2 lists a fresh launch by its tags within seconds; after this long without one there is none.
 NEVER_LAUNCHED = timedelta(minutes=2)
+# For so long after a launch "unknown" may mean "not yet visible" (InvalidInstanceID.NotFound).
+NOT_YET_VISIBLE = timedelta(minutes=2)
 
 
 def retire_old(lease: Lease) -> Wait | Again:
@@ -63,9 +66,7 @@ def settle(lease: Lease, replica: Replica) -> bool:
     """Bring a terminating replica to its end; True once EC2 confirms, or there never was a machine."""
     now = lease.clock()
     if replica.instance is None:
-        step = replica.steps.filter(
-            name="launch", outcome__in=(Step.Outcome.INTENDED, Step.Outcome.UNKNOWN)
-        ).first()
+        step = _open_launch(replica)
         if step is not None and not _found_late(lease, replica, step):
             if now - step.started_at < NEVER_LAUNCHED:
                 return False
@@ -117,8 +118,7 @@ def _terminate(lease: Lease, instance: Instance) -> bool:
         log.warning("retiring %s: %s", instance.instance_id, error.code)
         journal.end(step, Step.Outcome.UNKNOWN, now=lease.clock(), error=error.code)
         return False
-    machine = found.get(instance.instance_id)
-    if machine is not None and machine.state != "terminated":
+    if not really_gone(instance, found.get(instance.instance_id), now=now):
         return False
     machines.confirm_gone(instance, now=lease.clock())
     journal.end(step, Step.Outcome.DONE, now=lease.clock())
@@ -153,7 +153,35 @@ def sweep(*, clock: Clock) -> int:
     left = 0
     for (client, region), instances in groups.items():
         left += _sweep_region(client, region, instances, now=clock())
+    _close_rows(now=clock())
     return left
+
+
+def _close_rows(*, now: datetime) -> None:
+    """Replicas whose machine is known to be gone, or that never had one: nothing else will end their rows."""
+    rows = Replica.objects.filter(status=Replica.Status.TERMINATING).exclude(
+        saga__status=Saga.Status.ABANDONING
+    )
+    for replica in rows.filter(instance__terminated_at__isnull=False):
+        lifecycle.gone(replica=replica, now=now)
+    for replica in rows.filter(instance=None):
+        step = _open_launch(replica)
+        # One that was launched after all is found by its tags, and adopted, before that.
+        if step is None or now - step.started_at >= NEVER_LAUNCHED:
+            lifecycle.gone(replica=replica, now=now)
+
+
+def _open_launch(replica: Replica) -> Step | None:
+    return replica.steps.filter(
+        name="launch", outcome__in=(Step.Outcome.INTENDED, Step.Outcome.UNKNOWN)
+    ).first()
+
+
+def really_gone(instance: Instance, machine: Machine | None, *, now: datetime) -> bool:
+    """Whether EC2's answer means that it bills no more. A fresh launch is unknown to EC2 for a while."""
+    if machine is not None:
+        return machine.state == "terminated"
+    return instance.launched_at is None or now - instance.launched_at > NOT_YET_VISIBLE
 
 
 def _sweep_region(client: Client, region: str, instances: list[Instance], *, now: datetime) -> int:
@@ -161,7 +189,7 @@ def _sweep_region(client: Client, region: str, instances: list[Instance], *, now
     try:
         account = connection.account_for(client)
         found = compute.describe(account, region, ids)
-        again = [i for i in ids if i in found and not found[i].gone]
+        again = [i for i in ids if i not in found or not found[i].gone]
         if again:
             compute.terminate(account, region, again)
     except (errors.CloudError, Refused) as error:
@@ -169,8 +197,7 @@ def _sweep_region(client: Client, region: str, instances: list[Instance], *, now
         return len(ids)
     left = 0
     for instance in instances:
-        machine = found.get(instance.instance_id)
-        if machine is not None and machine.state != "terminated":
+        if not really_gone(instance, found.get(instance.instance_id), now=now):
             left += 1
             continue
         machines.confirm_gone(instance, now=now)
