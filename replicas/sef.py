@@ -147,7 +147,7 @@ def _act(event: InterruptionEvent, *, imminent: bool, clock: Clock) -> None:
 
 
 def _worth_another_look(event: InterruptionEvent) -> bool:
-    """It was only recorded, and what stood in the way has passed: a standby that is the primary now, a stop."""
+    """Nothing was done about it, and what stood in the way has passed: a stop, its being a standby."""
     event.refresh_from_db()
     if event.action_taken != Action.RECORDED or event.saga_id or event.kind == Kind.REBALANCE:
         return False
