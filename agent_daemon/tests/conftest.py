@@ -51,7 +51,7 @@ def environment(
         "SPOTOPT_TOKEN": CLIENT_TOKEN,
         "SPOTOPT_STATE_DIR": str(tmp_path / "state"),
         "SPOTOPT_HOOKS_DIR": str(hooks.path),
-        "SPOTOPT_INTERVAL_SCALE": "0.01",
+        "SPOTOPT_INTERVAL_SCALE": "0.003",
         "SPOTOPT_HOOK_SECONDS": "5",
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.url,
     }

@@ -40,11 +40,11 @@ def test_a_line_is_an_object_with_its_fields(stream):
 
 def test_an_exception_stays_on_its_line(stream):
     try:
-        raise ValueError("broken")
+        int("broken")
     except ValueError:
         logging.getLogger("spotopt_agent").exception("failed")
     [line] = lines(stream)
-    assert "ValueError: broken" in line["exception"]
+    assert "ValueError: invalid literal" in line["exception"]
     assert "\n" in line["exception"]
 
 

@@ -85,7 +85,9 @@ def test_a_clone_speaks_with_nothing_of_its_original(agent, environment, metadat
     other = FakeMetadata("i-0bbbbbbbbbbbbbbb2")
     try:
         agent(AWS_EC2_METADATA_SERVICE_ENDPOINT=other.url)
-        server.wait_for(lambda: len(server.seen("POST", "/events")) >= 2)
+        server.wait_for(
+            lambda: any(event["event_id"].startswith("i-0bbb") for event in server.events)
+        )
     finally:
         other.stop()
     spoken = [request.headers["authorization"] for request in server.requests[before:]]

@@ -22,7 +22,7 @@ def test_registers_starts_the_workload_and_beats(agent, server, hooks):
     assert "is_replica" not in registration
     beat = server.seen("POST", "/heartbeat")[-1].body
     assert beat["status"] == "online"
-    assert beat["interval_seconds"] == 0.3
+    assert beat["interval_seconds"] == 0.09
     assert set(beat["metrics"]) == {
         "cpu_utilization",
         "memory_utilization",
@@ -108,6 +108,7 @@ def test_a_signal_is_told_once_however_long_it_stands(agent, metadata, server):
     metadata.notice(utc(120))
     process = agent()
     server.wait_for(lambda: "notice_seen" in server.kinds())
+    server.wait_for(lambda: '"the server knows"' in process.log.read_text())
     polls = len(metadata.requests)
     metadata.wait_for(lambda: len(metadata.requests) > polls + 10)
     assert len(server.seen("POST", "/termination")) == 1

@@ -70,6 +70,7 @@ def test_what_is_kept_outlives_the_process(parts, server):
     server.role, server.replica_id = "standby", "r-1"
     parts.registrar.register()
     kept = again(parts).current
+    assert kept is not None
     assert kept == parts.registrar.current
     assert kept.agent_id == "agent-1"
     assert kept.role == "standby"
@@ -95,8 +96,10 @@ def test_what_a_later_version_keeps_besides_is_overlooked(parts):
 def test_a_change_is_kept(parts):
     parts.registrar.register()
     parts.registrar.update(role="standby", started=True)
-    assert again(parts).current.role == "standby"
-    assert again(parts).current.started is True
+    kept = again(parts).current
+    assert kept is not None
+    assert kept.role == "standby"
+    assert kept.started is True
 
 
 def test_a_change_before_the_first_registration_is_nothing(parts):

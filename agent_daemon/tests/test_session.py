@@ -113,7 +113,12 @@ def test_what_is_urgent_is_repeated(session, server, parts):
 
 def test_what_is_urgent_waits_for_registration(parts, server):
     done = threading.Event()
-    threading.Thread(target=lambda: (urgent(parts), done.set()), daemon=True).start()
+
+    def tell() -> None:
+        urgent(parts)
+        done.set()
+
+    threading.Thread(target=tell, daemon=True).start()
     assert not done.wait(0.05)
     parts.session.register()
     assert done.wait(5)

@@ -29,9 +29,14 @@ def test_values_outlive_the_connection(tmp_path):
 
 def test_a_transaction_that_fails_leaves_nothing(tmp_path):
     store = Store(tmp_path / "q")
-    with pytest.raises(RuntimeError), store.transaction() as db:
-        db.execute("INSERT INTO facts VALUES ('a', '1')")
-        raise RuntimeError
+
+    def fail() -> None:
+        with store.transaction() as db:
+            db.execute("INSERT INTO facts VALUES ('a', '1')")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert facts(store) == {}
 
 

@@ -232,9 +232,10 @@ class Agent:
             return
         self._outbox.trim(now=clock.now())
         self._events.add("agent_started", {"version": __version__})
+        # Before the watch, which would put into the store what is then taken for an old process's.
+        self._dispatch.resume()
         # Watching needs no registration: a notice that comes first waits in its handler.
         self._watch_loop.start()
-        self._dispatch.resume()
         self._register_loop.start()
 
     def end(self) -> None:

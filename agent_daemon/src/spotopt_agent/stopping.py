@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -30,7 +31,8 @@ class Stop:
             if not self.event.is_set():
                 self.exit_code = exit_code
                 self.event.set()
-        os.write(self._write, b"s")
+        with contextlib.suppress(BlockingIOError):  # full: then there is plenty to wake up by
+            os.write(self._write, b"s")
 
     def on_signals(self) -> None:
         """SIGTERM and SIGINT ask for the end. Only in the main thread.

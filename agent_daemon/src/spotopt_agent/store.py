@@ -91,9 +91,10 @@ class Store:
         try:
             # WAL without a sync at every commit survives the death of the process, not of the
             # power; a machine that is reclaimed loses its disk anyway.
+            db.execute("PRAGMA synchronous=OFF")  # nothing to lose yet, and starting waits for it
             db.execute("PRAGMA journal_mode=WAL")
+            db.executescript(f"BEGIN; {SCHEMA} COMMIT;")
             db.execute("PRAGMA synchronous=NORMAL")
-            db.executescript(SCHEMA)
         except BaseException:
             db.close()
             raise

@@ -43,6 +43,7 @@ class Workload:
         self._turn = threading.RLock()
         self._syncing = threading.Lock()
         self._stopping = threading.Lock()
+        self._last_start: Optional[Finished] = None
         self._quiesced = False
         self._fenced = False
 
@@ -63,11 +64,14 @@ class Workload:
                 self.start()
 
     def start(self) -> Optional[Finished]:
-        """Makes this machine the primary and starts the workload, unless that is done already."""
+        """Makes this machine the primary and starts the workload, unless that is done already.
+
+        Returns how the start went, also where this process did it before; None where there is no hook.
+        """
         with self._turn:
             registration = self._registrar.current
             if registration is None or (registration.role == PRIMARY and registration.started):
-                return None
+                return self._last_start
             return self._start()
 
     def resume(self) -> Optional[Finished]:
@@ -152,7 +156,7 @@ class Workload:
         # A standby's background sync must not write below a workload that is starting.
         self._hooks.end_running()
         self._registrar.update(role=PRIMARY, started=False)
-        finished = self._run("promoted", self._settings.hook_seconds)
+        finished = self._last_start = self._run("promoted", self._settings.hook_seconds)
         if self._fenced:
             return finished
         self._quiesced = False

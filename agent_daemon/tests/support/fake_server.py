@@ -95,7 +95,10 @@ class FakeServer(HttpFake):
         self.overrides.setdefault((method, path), []).extend(answers)
 
     def wait_executed(self, command_id: str, *, seconds: float = 10) -> dict[str, Any]:
-        return self.wait_for(lambda: self.executed.get(command_id), seconds=seconds)
+        outcome: dict[str, Any] = self.wait_for(
+            lambda: self.executed.get(command_id), seconds=seconds
+        )
+        return outcome
 
     def kinds(self) -> list[str]:
         return [event["kind"] for event in list(self.events)]

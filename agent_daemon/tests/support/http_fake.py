@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any, NamedTuple, Optional
 from urllib.parse import parse_qs, urlsplit
 
@@ -34,6 +35,22 @@ class Answer(NamedTuple):
     body: Any = ""
     headers: dict[str, str] = {}
     cut: bool = False
+
+
+class Listener(ThreadingHTTPServer):
+    """Starts and stops without asking a name server and without a polling loop."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def server_bind(self) -> None:
+        TCPServer.server_bind(self)
+
+    def accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                request, address = self.get_request()
+                self.process_request(request, address)
 
 
 class HttpFake:
@@ -65,11 +82,13 @@ class HttpFake:
 
             def setup(self) -> None:
                 super().setup()
-                fake.connections += 1
-                fake._sockets.add(self.connection)
+                with fake.changed:
+                    fake.connections += 1
+                    fake._sockets.add(self.connection)
 
             def finish(self) -> None:
-                fake._sockets.discard(self.connection)
+                with fake.changed:
+                    fake._sockets.discard(self.connection)
                 with contextlib.suppress(OSError):
                     super().finish()
 
@@ -89,6 +108,9 @@ class HttpFake:
                     {key.lower(): value for key, value in self.headers.items()},
                     self.rfile.read(int(self.headers.get("Content-Length") or 0)),
                 )
+                if fake._httpd is not self.server:  # accepted just before the fake was stopped
+                    self.close_connection = True
+                    return
                 with fake.changed:
                     fake.requests.append(request)
                     fake.changed.notify_all()
@@ -110,25 +132,23 @@ class HttpFake:
 
             do_GET = do_POST = do_PUT = do_DELETE = _any
 
-        self._httpd = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self._httpd.daemon_threads = True
-        self._httpd.block_on_close = False
+        self._httpd = Listener(("127.0.0.1", self.port), Handler)
         self.port = self._httpd.server_address[1]
-        threading.Thread(
-            target=self._httpd.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        ).start()
+        threading.Thread(target=self._httpd.accept, daemon=True).start()
 
     def stop(self) -> None:
         """Refuses connections from now on and cuts those that are open."""
-        if self._httpd is not None:
-            self._httpd.shutdown()
-            self._httpd.server_close()
-            self._httpd = None
+        httpd, self._httpd = self._httpd, None
+        if httpd is not None:
+            httpd.socket.shutdown(socket.SHUT_RDWR)
+            httpd.server_close()
         self.cut()
 
     def cut(self) -> None:
         """Cuts the open connections, as an idle timeout or a restart does."""
-        for sock in list(self._sockets):
+        with self.changed:
+            sockets = list(self._sockets)
+        for sock in sockets:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
