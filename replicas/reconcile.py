@@ -15,7 +15,7 @@ from agents import instances as machines
 from agents.models import Agent, Instance
 from clients import connection, feed, installation
 from clients.models import Client
-from replicas import launching, leases, lifecycle, sagas, sef, tags
+from replicas import launching, leases, lifecycle, retirement, sagas, sef, tags
 from replicas.leases import Clock
 from replicas.models import InterruptionEvent, Replica, Step
 from spotopt.cloud import compute, errors
@@ -44,7 +44,7 @@ def check_suspects(*, clock: Clock) -> None:
             continue
         for instance in group:
             machine = found.get(instance.instance_id)
-            if machine is None or ended(machine):
+            if _dead(instance, machine, now=now):
                 died(instance, machine, clock=clock)
         heartbeats.look_again(group, at=clock() + LOOK_AGAIN)
 
@@ -52,6 +52,12 @@ def check_suspects(*, clock: Clock) -> None:
 def ended(machine: Machine) -> bool:
     """It serves no more: gone, or stopped by somebody."""
     return machine.gone or machine.state in ("stopping", "stopped")
+
+
+def _dead(instance: Instance, machine: Machine | None, *, now: datetime) -> bool:
+    if machine is not None:
+        return ended(machine)
+    return retirement.really_gone(instance, None, now=now)
 
 
 def died(
@@ -104,9 +110,10 @@ def _compare(client: Client, region: str, rows: list[Instance], *, clock: Clock)
     found = compute.describe(account, region, [row.instance_id for row in rows])
     for row in rows:
         machine = found.get(row.instance_id)
-        if (machine is None or ended(machine)) and row.role in (Role.PRIMARY, Role.STANDBY):
-            died(row, machine, clock=clock)
-        elif machine is None or machine.state == "terminated":
+        if row.role in (Role.PRIMARY, Role.STANDBY):
+            if _dead(row, machine, now=clock()):
+                died(row, machine, clock=clock)
+        elif retirement.really_gone(row, machine, now=clock()):
             machines.confirm_gone(row, now=clock())
     known = set(
         Instance.objects.filter(client=client, instance_id__in=list(tagged)).values_list(
