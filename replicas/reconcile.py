@@ -14,7 +14,7 @@ from agents import heartbeats
 from agents import instances as machines
 from agents.models import Agent, Instance
 from clients import connection, feed, installation
-from clients.models import Client
+from clients.models import Client, FeedEvent
 from replicas import launching, leases, lifecycle, retirement, sagas, sef, tags
 from replicas.leases import Clock
 from replicas.models import InterruptionEvent, Replica, Step
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 Role = Instance.Role
 # How often EC2 is asked again about a machine that is silent though EC2 says that it runs.
 LOOK_AGAIN = timedelta(seconds=5)
+NO_PURPOSE = "instance_without_purpose"
+REMIND_AFTER = timedelta(days=1)
 
 
 def check_suspects(*, clock: Clock) -> None:
@@ -159,12 +161,21 @@ def _without_row(client: Client, region: str, machine: Machine, *, clock: Clock)
 
 
 def _report(client: Client, machine: Machine, why: str, now: datetime) -> None:
-    log.error("%s bills with no purpose: %s", machine.instance_id, why)
+    message = f"{machine.instance_id} in {machine.az_name} bills: {why}"
+    told = FeedEvent.objects.filter(
+        client=client,
+        event_type=NO_PURPOSE,
+        message=message,
+        created_at__gt=now - REMIND_AFTER,
+    )
+    if told.exists():
+        return
+    log.error("%s", message)
     feed.record(
         client_id=client.pk,
-        event_type="instance_without_purpose",
+        event_type=NO_PURPOSE,
         severity="critical",
-        message=f"{machine.instance_id} in {machine.az_name} bills: {why}",
+        message=message,
         now=now,
     )
 
