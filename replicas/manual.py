@@ -3,6 +3,8 @@
 import logging
 from datetime import datetime, timedelta
 
+from django.db.models import Exists, OuterRef, QuerySet
+
 from agents.models import Agent
 from clients import installation
 from replicas import lifecycle, sagas
@@ -58,8 +60,17 @@ def wanting(now: datetime) -> list[Agent]:
         Agent.objects.live()
         .filter(enabled=True, manual_replica_enabled=True, instances__role="primary")
         .exclude(sagas__status__in=Saga.ACTIVE)
-        .exclude(sagas__status=Saga.Status.FAILED, sagas__ended_at__gt=now - PAUSE_AFTER_FAILURE)
+        # Not two conditions in `exclude`, which may each be met by another saga.
+        .exclude(Exists(_just_failed(now)))
         .select_related("client")[:50]
+    )
+
+
+def _just_failed(now: datetime) -> QuerySet[Saga]:
+    return Saga.objects.filter(
+        agent=OuterRef("pk"),
+        status=Saga.Status.FAILED,
+        ended_at__gt=now - PAUSE_AFTER_FAILURE,
     )
 
 
