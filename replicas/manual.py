@@ -1,4 +1,7 @@
-"""Manual mode: exactly one standby per agent, whatever the number of processes; off again, none."""
+"""Manual mode: exactly one standby per agent, whatever the number of processes; off again, none.
+
+Also the end of standbys whose slot has ended.
+"""
 
 import logging
 from datetime import datetime, timedelta
@@ -49,9 +52,27 @@ def maintain(*, clock: Clock) -> None:
         except Refused as error:
             log.warning("no standby for %s: %s", agent.pk, error.message)
     for replica in left_over():
-        lifecycle.delete(
-            replica=replica, reason="manual replica mode was switched off", clock=clock
-        )
+        _end(replica, "manual replica mode was switched off", clock)
+    for saga in of_slots_that_ended():
+        lifecycle.abandon(saga, reason="its agent is no longer managed", now=clock())
+        sagas.run(saga.pk, clock=clock)
+
+
+def _end(replica: Replica, reason: str, clock: Clock) -> None:
+    try:
+        lifecycle.delete(replica=replica, reason=reason, clock=clock)
+    except lifecycle.Gone:
+        log.info("%s was promoted before it could be ended", replica)
+
+
+def of_slots_that_ended() -> list[Saga]:
+    """Standbys, also on their way, of agents that were withdrawn or replaced."""
+    return list(
+        Saga.objects.filter(
+            status__in=(Saga.Status.PREPARING, Saga.Status.STANDING, Saga.Status.QUIESCING),
+            agent__status=Agent.Status.TERMINATED,
+        )[:50]
+    )
 
 
 def wanting(now: datetime) -> list[Agent]:
