@@ -1,6 +1,6 @@
 """Shapes of the emergency path's endpoints."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -10,21 +10,34 @@ from replicas.models import Replica
 from spotopt.lib.times import MomentField, rfc3339
 
 
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def _of_this_age(moment: datetime) -> None:
+    """Metadata may be stale, and is taken as it is; what lies outside cannot be reckoned with."""
+    if not EARLIEST <= moment <= LATEST:
+        raise serializers.ValidationError("Not a time of this age.")
+
+
+def _moment() -> MomentField:
+    return MomentField(required=False, allow_null=True, default=None, validators=[_of_this_age])
+
+
 class TerminationSerializer(serializers.Serializer[Any]):
     """Endpoint 7: the two-minute notice."""
 
     signal_type = serializers.ChoiceField(
         choices=["termination-notice"], default="termination-notice"
     )
-    termination_time = MomentField(required=False, allow_null=True, default=None)
-    detected_at = MomentField(required=False, allow_null=True, default=None)
+    termination_time = _moment()
+    detected_at = _moment()
     instance_id = serializers.CharField(max_length=32, required=False)
 
 
 class ImminentSerializer(serializers.Serializer[Any]):
     """Endpoint 9: promote now."""
 
-    termination_time = MomentField(required=False, allow_null=True, default=None)
+    termination_time = _moment()
     time_until_termination_seconds = serializers.FloatField(
         required=False, min_value=0, max_value=86_400, default=None, allow_null=True
     )
@@ -37,7 +50,7 @@ class RecommendationSerializer(serializers.Serializer[Any]):
     signal_type = serializers.ChoiceField(
         choices=["rebalance-recommendation"], default="rebalance-recommendation"
     )
-    detected_at = MomentField(required=False, allow_null=True, default=None)
+    detected_at = _moment()
     instance_id = serializers.CharField(max_length=32, required=False)
 
 
@@ -55,7 +68,7 @@ class SyncSerializer(serializers.Serializer[Any]):
     """Endpoint 14: how far a replica is synchronised; the lag is in seconds."""
 
     sync_status = serializers.ChoiceField(choices=["syncing", "synced", "failed"])
-    last_sync_timestamp = MomentField(required=False, allow_null=True, default=None)
+    last_sync_timestamp = _moment()
     lag_seconds = serializers.FloatField(
         required=False, allow_null=True, default=None, min_value=0, max_value=1e9
     )
