@@ -121,8 +121,9 @@ def _intend(lease: Lease, replica: Replica | None) -> Wait | Again:
     )
     if choice is None:
         return Wait(now + ASK_AGAIN * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
-    lease.renew()
     with transaction.atomic():
+        # Inside: whoever abandons the saga at this moment waits, and then finds what is written here.
+        lease.renew()
         if replica is None:
             replica = Replica.objects.create(
                 client_id=saga.client_id,
