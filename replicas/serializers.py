@@ -9,7 +9,6 @@ from agents.models import Mode
 from replicas.models import Replica
 from spotopt.lib.times import MomentField, rfc3339
 
-
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
