@@ -141,7 +141,12 @@ class CleanPrice(models.Model):
                 fields=["bucket"],
                 condition=Q(client_id__isnull=False),
                 name="clean_prices_from_agents",
-            )
+            ),
+            models.Index(
+                fields=["pool", "client_id", "-bucket"],
+                condition=Q(client_id__isnull=False),
+                name="clean_prices_of_a_client",
+            ),
         ]
 
     def __str__(self) -> str:

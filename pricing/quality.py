@@ -16,20 +16,29 @@ STALE = timedelta(hours=36)  # every pool's price is repeated about daily
 AT_ONCE = 100  # pools
 Key = tuple[str, datetime]  # pool, start of the bucket
 
+# OFFSET 0 keeps the planner to one look at the index per bucket, where it might read the whole table.
 _REPORTED = """
-SELECT raw.pool_id, touched.bucket, raw.source, raw.price, raw.at
+SELECT touched.pool_id, touched.bucket, said.source, said.price, said.at
 FROM unnest(%(pools)s::varchar[], %(buckets)s::timestamptz[]) AS touched(pool_id, bucket)
-JOIN pricing_rawprice AS raw ON raw.pool_id = touched.pool_id
-    AND raw.at >= touched.bucket AND raw.at < touched.bucket + %(cadence)s
-WHERE raw.client_id IS NOT DISTINCT FROM %(client)s::uuid
+CROSS JOIN LATERAL (
+    SELECT raw.source, raw.price, raw.at FROM pricing_rawprice AS raw
+    WHERE raw.pool_id = touched.pool_id
+        AND raw.at >= touched.bucket AND raw.at < touched.bucket + %(cadence)s
+        AND raw.client_id IS NOT DISTINCT FROM %(client)s::uuid
+    OFFSET 0) AS said
 """
 # What was drawn between neighbours that have changed is drawn anew by the next filling.
 _FORGET = """
-DELETE FROM pricing_cleanprice AS clean
-USING unnest(%(pools)s::varchar[], %(buckets)s::timestamptz[]) AS touched(pool_id, bucket)
-WHERE clean.pool_id = touched.pool_id AND clean.client_id IS NOT DISTINCT FROM %(client)s::uuid
-    AND clean.flag = 'interpolated'
-    AND clean.bucket > touched.bucket - %(longest)s AND clean.bucket < touched.bucket + %(longest)s
+DELETE FROM pricing_cleanprice WHERE id IN (
+    SELECT near.id
+    FROM unnest(%(pools)s::varchar[], %(buckets)s::timestamptz[]) AS touched(pool_id, bucket)
+    CROSS JOIN LATERAL (
+        SELECT clean.id FROM pricing_cleanprice AS clean
+        WHERE clean.pool_id = touched.pool_id AND clean.flag = 'interpolated'
+            AND clean.client_id IS NOT DISTINCT FROM %(client)s::uuid
+            AND clean.bucket > touched.bucket - %(longest)s
+            AND clean.bucket < touched.bucket + %(longest)s
+        OFFSET 0) AS near)
 """
 _WRITE = """
 INSERT INTO pricing_cleanprice (pool_id, client_id, bucket, price, source, flag, confidence)

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from pricing import buckets, quality
-from pricing.models import LINUX, CleanPrice, OnDemandPrice, Pool
+from pricing.models import LINUX, OnDemandPrice, Pool
 
 DAY = timedelta(hours=24)
 HOUR = timedelta(hours=1)
@@ -23,6 +23,15 @@ FROM pricing_cleanprice
 WHERE pool_id = ANY(%(pools)s) AND bucket >= %(since)s AND bucket <= %(until)s
     AND (client_id IS NULL OR client_id = %(client)s::uuid)
 ORDER BY pool_id, bucket, client_id NULLS FIRST
+"""
+_OWN = """
+SELECT named.pool_id, last.price, last.bucket, last.source
+FROM unnest(%(pools)s::varchar[]) AS named(pool_id)
+CROSS JOIN LATERAL (
+    SELECT price, bucket, source FROM pricing_cleanprice
+    WHERE pool_id = named.pool_id AND client_id = %(client)s::uuid
+        AND bucket <= %(now)s AND flag <> 'interpolated'
+    ORDER BY bucket DESC LIMIT 1) AS last
 """
 _OVER_BEST = "SELECT pool_id, {} FROM (" + _BEST + ") AS best GROUP BY pool_id"  # noqa: S608 - constants
 _VOLATILITY = _OVER_BEST.format("(stddev_pop(price) / avg(price))::float8")
@@ -62,16 +71,10 @@ def current_prices(
     found: dict[str, CurrentPrice] = {}
     if not wanted:
         return found
-    own = (
-        CleanPrice.objects.filter(pool_id__in=wanted, client_id=client_id, bucket__lte=now)
-        .filter(client_id__isnull=False)
-        .exclude(flag=CleanPrice.Flag.INTERPOLATED)
-        .order_by("pool_id", "-bucket")
-        .distinct("pool_id")
-    )
-    for row in own:
-        stale = now - row.bucket > quality.STALE
-        found[row.pool_id] = CurrentPrice(row.price, row.bucket, row.source, stale)
+    with connection.cursor() as cursor:
+        cursor.execute(_OWN, {"pools": wanted, "client": client_id, "now": now})
+        for pool_id, price, bucket, source in cursor.fetchall():
+            found[pool_id] = CurrentPrice(price, bucket, source, now - bucket > quality.STALE)
     pools = Pool.objects.filter(pool_id__in=wanted, spot_price__isnull=False)
     for pool_id, price, at in pools.values_list("pool_id", "spot_price", "spot_price_at"):
         if price is None or at is None:
