@@ -99,13 +99,15 @@ def enrol(*, caller: Caller, body: Any, clock: Clock) -> Enrolled:
     claim = _claim(form.validated_data)
     client = access.enrolled_client(caller)
     launched = _launched_for(caller, claim)
-    machine = None if launched and launched.instance else _ask_ec2(client, claim)
+    # EC2 told us of a machine that we launched when we launched it: no second question in an emergency.
+    seen = _as_launched(launched.instance) if launched and launched.instance else None
+    machine = None if seen else _ask_ec2(client, claim)
     _learn_zones(client, claim.region, clock())
     with transaction.atomic():
         registered = registration.register(
             caller=caller,
             claim=claim,
-            machine=machine,
+            machine=seen or machine,
             expected_instance_id=(
                 launched.instance.instance_id if launched and launched.instance else ""
             ),
@@ -138,6 +140,20 @@ def _launched_for(caller: Caller, claim: Claim) -> Replica | None:
     if replica is None or replica.status not in (*Replica.LIVE, Replica.Status.PROMOTED):
         raise NotWanted(claim.instance_id)
     return replica
+
+
+def _as_launched(instance: Instance) -> Machine:
+    return Machine(
+        instance_id=instance.instance_id,
+        state="running",
+        az_name=instance.az_name,
+        az_id=instance.az_id,
+        instance_type=instance.instance_type,
+        mode=instance.mode,
+        private_ip=instance.private_ip or "",
+        image_id=instance.image_id,
+        launched_at=instance.launched_at,
+    )
 
 
 def _ask_ec2(client: Client, claim: Claim) -> Machine | None:
