@@ -108,14 +108,16 @@ def _intend(lease: Lease, replica: Replica | None) -> Wait | Again:
     on_demand_quota = _refused_lately(saga, "quota", Mode.ON_DEMAND, now)
     if spot_quota and on_demand_quota:
         return fail(lease, f"the account's quota is used up, on demand too: {on_demand_quota}")
+    # What was asked for binds a standby; an emergency takes what it gets.
+    only_on_demand = saga.goal == Saga.Goal.STANDBY and saga.wanted_mode == Mode.ON_DEMAND
     choice = sef_policy.choose(
         sef_policy.Situation(
             **{
                 **seen.__dict__,
-                "spot_allowed": not spot_quota,
+                "spot_allowed": not spot_quota and not only_on_demand,
                 # A standby that nobody needs at once may wait for spot capacity.
                 "on_demand_allowed": (not on_demand_quota and saga.goal == Saga.Goal.PROMOTE)
-                or saga.wanted_mode == Mode.ON_DEMAND,
+                or only_on_demand,
             }
         )
     )

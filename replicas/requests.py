@@ -50,7 +50,7 @@ def ask(*, caller: Caller, agent: Agent, wish: Mapping[str, Any], clock: Clock) 
         trigger=Saga.Trigger.PLANNED if command else Saga.Trigger.MANUAL,
         reason=str(command.parameters.get("reason", "switch")) if command else "asked for",
         pool=pool,
-        mode=mode if pool else "",
+        mode=mode,
         keep_alive=wish["keep_alive"],
         command=command,
         clock=clock,

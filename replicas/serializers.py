@@ -58,7 +58,7 @@ class ReplicaRequestSerializer(serializers.Serializer[Any]):
 
     replica_type = serializers.ChoiceField(choices=["manual", "switch"], default="manual")
     pool_id = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
-    mode = serializers.ChoiceField(choices=Mode.choices, required=False, default=Mode.SPOT)
+    mode = serializers.ChoiceField(choices=Mode.choices, required=False, default="")
     keep_alive = serializers.BooleanField(required=False, default=False)
     command_id = serializers.UUIDField(required=False, allow_null=True, default=None)
 
