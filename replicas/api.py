@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 from agents import access
 from agents.models import Instance
 from clients.access import caller_of
+from clients.auth import SessionAuthentication
 from replicas import enrolment, estimates, lifecycle, requests, sef, serializers
 from replicas.models import InterruptionEvent, Replica
 from spotopt.lib import pagination
@@ -25,7 +26,7 @@ AGENT_CHANNEL = InterruptionEvent.Channel.AGENT
 class Register(APIView):
     """1: a machine enrols; a launched one becomes its slot's standby, and may be promoted on the spot."""
 
-    authentication_classes = [enrolment.TokenInBody]
+    authentication_classes = [enrolment.TokenInBody, SessionAuthentication]
 
     def post(self, request: Request) -> Response:
         """201 for a new machine, 200 for one that is known."""
