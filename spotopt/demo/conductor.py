@@ -27,7 +27,6 @@ CALM = 90.0  # seconds at the most until everything has settled at the end
 
 def perform(stage: Stage) -> int:
     """Play to the end, or until Ctrl-C; the exit code is 1 if the report has a violation."""
-    started = time.monotonic()
     with Supervisor() as supervisor:
         raise_curtain(stage, supervisor)
         customer = customers.move_in(stage)
@@ -48,6 +47,7 @@ def perform(stage: Stage) -> int:
             _welcome(stage, customer)
         play = Play(stage=stage, customer=customer, records=records, tell=_tell)
         play.begin()
+        started = time.monotonic()
         try:
             _watch(stage, supervisor, started)
         except KeyboardInterrupt:

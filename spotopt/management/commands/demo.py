@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from spotopt import localdb
 from spotopt.demo import stage
 from spotopt.demo.options import Options
+from spotopt.lib import tether
 
 STAGED = "SPOTOPT_DEMO_STAGED"
 
@@ -69,7 +70,11 @@ class Command(BaseCommand):
             with localdb.start(data_dir, throwaway=True) as database:
                 environment = stage.environment(options, data_dir, database.url)
                 inner = subprocess.Popen(
-                    [sys.executable, *sys.argv], env={**environment, STAGED: "1"}
+                    # Killed along with us: its supervisor's watch then ends what it has started.
+                    tether.tethered(
+                        [sys.executable, *sys.argv], parent=os.getpid(), death_signal=signal.SIGKILL
+                    ),
+                    env={**environment, STAGED: "1"},
                 )
                 try:
                     return inner.wait()
