@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from spotopt_agent import __version__
 from spotopt_agent.heartbeat import Heartbeat
 from spotopt_agent.server import Refused, Unreachable
 
@@ -62,6 +63,7 @@ def test_what_is_said(beat, server, hooks, told):
         "uptime_seconds": 0,
         "interval_seconds": 0.3,
         "hooks": ["promoted", "fenced"],
+        "agent_version": __version__,
     }
     assert told.answered == 1
 

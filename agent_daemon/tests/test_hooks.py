@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from spotopt_agent.hooks import NOT_STARTED, TIMED_OUT, Hooks
+from spotopt_agent.server import Ended
 
 
 @pytest.fixture
@@ -148,3 +149,50 @@ def test_end_running_spares_the_one(run, hooks):
     run.end_running()
     thread.join(5)
     assert results[0].exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["promoted", "restore"])
+def test_the_agents_own_end_cuts_hooks_short(run, hooks, name):
+    hooks.add(name, "sleep 60")
+    failures = []
+
+    def start() -> None:
+        try:
+            run.run(name, seconds=60)
+        except Ended as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    hooks.wait_ran(name)
+    run.close()
+    thread.join(5)
+    assert failures
+    with pytest.raises(Ended):
+        run.run(name, seconds=60)
+
+
+def test_but_not_the_one_that_stops_the_workload(run, hooks):
+    hooks.add_all("fenced")
+    run.only("fenced")
+    run.close()
+    assert run.run("fenced", seconds=5).exit_code == 0
+
+
+@pytest.mark.parametrize("seconds", [5, 0.1])
+def test_without_pidfds_it_waits_the_old_way(run, hooks, monkeypatch, seconds):
+    def none(_pid):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", none, raising=False)
+    hooks.add("sync", "sleep 1" if seconds < 1 else "", exit_code=3)
+    assert run.run("sync", seconds=seconds).exit_code == (TIMED_OUT if seconds < 1 else 3)
+
+
+def test_a_full_disk_stops_no_hook(run, hooks, monkeypatch):
+    def full():
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("spotopt_agent.hooks.tempfile.TemporaryFile", full)
+    hooks.add("state", "cat")
+    assert run.run("state", seconds=5, stdin=b"{}").output == b"{}"

@@ -20,6 +20,17 @@ def test_ends_at_once_on_sigterm(agent, server):
     assert time.monotonic() - began < 2
 
 
+def test_a_start_that_sigterm_cut_short_is_done_by_the_next(agent, server, hooks, tmp_path):
+    hooks.add("promoted", f"test -e {tmp_path}/second || sleep 60")
+    process = agent()
+    hooks.wait_ran("promoted")
+    assert process.terminate() == 0
+    (tmp_path / "second").touch()
+    process.start()
+    server.wait_for(lambda: "workload_started" in server.kinds())
+    assert hooks.ran() == ["promoted", "promoted"]
+
+
 def test_ends_on_sigterm_while_the_metadata_service_is_away(agent, metadata):
     metadata.stop()
     process = agent()

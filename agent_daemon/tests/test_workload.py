@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from spotopt_agent.server import Ended
 from spotopt_agent.statedir import SNAPSHOT
 
 from .support.parts import INSTANCE_ID
@@ -247,3 +248,43 @@ def test_a_standby_has_no_state(standby, hooks):
     hooks.add("state", "echo '{}'")
     assert standby.workload.state() is None
     assert hooks.ran() == []
+
+
+def cut_short(parts, function) -> None:
+    """Runs ``function`` and ends the agent while its hook runs."""
+    ended = threading.Event()
+
+    def run() -> None:
+        try:
+            function()
+        except Ended:
+            ended.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    deadline = time.monotonic() + 5
+    while not parts.hooks._running:
+        assert time.monotonic() < deadline
+    parts.hooks.close()
+    thread.join(5)
+    assert ended.is_set()
+
+
+def test_a_start_cut_short_by_the_agents_end_is_not_done(primary, hooks):
+    hooks.add("promoted", "sleep 60")
+    cut_short(primary, primary.workload.settle)
+    assert primary.registrar.current.started is False
+    assert kinds(primary) == []
+
+
+def test_a_restore_cut_short_is_done_again(primary, hooks):
+    hooks.add("restore", "sleep 60")
+    primary.statedir.write(SNAPSHOT, {"a": 1})
+    cut_short(primary, primary.workload.settle)
+    assert primary.statedir.read(SNAPSHOT) == {"a": 1}
+
+
+def test_a_quiesce_cut_short_is_no_quiesce(primary, hooks):
+    hooks.add("quiesce", "sleep 60")
+    cut_short(primary, lambda: primary.workload.hand_over(seconds=60))
+    assert kinds(primary) == []

@@ -243,7 +243,7 @@ class Agent:
         log.info("stopping", extra=fields(exit_code=self._stop.exit_code))
         self._session.end()
         self._server.close()
-        self._hooks.end_running()
+        self._hooks.close()
         loops = [self._watch_loop, self._register_loop, *self._later_loops]
         for loop in loops:
             loop.wake.set()

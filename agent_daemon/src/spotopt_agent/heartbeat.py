@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from spotopt_agent import __version__
 from spotopt_agent.hooks import Hooks
 from spotopt_agent.host_metrics import HostMetrics
 from spotopt_agent.identity import Identity
@@ -75,6 +76,7 @@ class Heartbeat:
             "uptime_seconds": int(time.monotonic() - self._started),
             "interval_seconds": int(interval) if interval == int(interval) else round(interval, 3),
             "hooks": self._hooks.present(),
+            "agent_version": __version__,
         }
         metrics = self._metrics.read()
         if metrics is not None:

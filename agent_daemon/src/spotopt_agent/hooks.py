@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
 import signal
 import subprocess
 import tempfile
@@ -13,9 +14,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Optional
+from typing import IO, Optional, cast
 
 from spotopt_agent.log import fields
+from spotopt_agent.server import Ended
 
 NAMES = ("promoted", "quiesce", "sync", "fenced", "restore", "state")
 TIMED_OUT = 124  # the exit code of a hook that ran out of time, as timeout(1) has it
@@ -46,6 +48,7 @@ class Hooks:
         self._lock = threading.Lock()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._only = ""
+        self._closed = False
 
     def present(self) -> list[str]:
         """The names of the hooks that are there and executable."""
@@ -61,7 +64,8 @@ class Hooks:
     ) -> Optional[Finished]:
         """Runs the hook for at most ``seconds``; None where there is none.
 
-        Never raises: a hook that cannot be started or runs too long has an exit code too.
+        A hook that cannot be started or runs too long has an exit code too. Raises Ended where the
+        agent's own end cuts it short or keeps it from starting.
         """
         if not self.has(name):
             log.info("hook not present", extra=fields(hook=name))
@@ -70,13 +74,13 @@ class Hooks:
         # Files, not pipes: a workload that a hook leaves in the background keeps them open, and
         # must neither hold up the agent nor die of a pipe that nobody reads.
         with contextlib.ExitStack() as files:
-            source, output, errors = (
-                files.enter_context(tempfile.TemporaryFile()) for _ in range(3)
-            )
+            source, output, errors = (files.enter_context(_scratch()) for _ in range(3))
             source.write(stdin)
             source.seek(0)
             try:
                 with self._lock:
+                    if self._closed and name != self._only:
+                        raise Ended
                     if self._only not in ("", name):
                         return None
                     process = subprocess.Popen(
@@ -91,14 +95,12 @@ class Hooks:
                 log.error("hook cannot be run: %s", error, extra=fields(hook=name))  # noqa: TRY400
                 return Finished(name, NOT_STARTED, 0.0)
             try:
-                exit_code = process.wait(timeout=max(0.05, seconds))
-            except subprocess.TimeoutExpired:
-                end(process.pid)
-                process.wait()
-                exit_code = TIMED_OUT
+                exit_code = _outcome(process, seconds)
             finally:
                 with self._lock:
                     self._running.pop(name, None)
+            if self._closed and name != self._only:
+                raise Ended
             finished = Finished(
                 name, exit_code, round(time.monotonic() - started, 3), _whole(output)
             )
@@ -114,9 +116,15 @@ class Hooks:
     def end_running(self) -> None:
         """Ends the hooks that are running, except the one named to ``only``."""
         with self._lock:
-            running = [process for name, process in self._running.items() if name != self._only]
-        for process in running:
-            end(process.pid)
+            for name, process in self._running.items():
+                if name != self._only and process.returncode is None:
+                    end(process.pid)
+
+    def close(self) -> None:
+        """The agent is ending: hooks are ended, except the one named to ``only``."""
+        with self._lock:
+            self._closed = True
+        self.end_running()
 
     @staticmethod
     def _log(finished: Finished, errors: bytes) -> None:
@@ -156,6 +164,39 @@ def _children(pid: int) -> list[int]:
         with contextlib.suppress(OSError, ValueError):
             found.extend(int(child) for child in tasks.read_text().split())
     return found
+
+
+def _outcome(process: subprocess.Popen[bytes], seconds: float) -> int:
+    if not _ended_within(process, max(0.05, seconds)):
+        end(process.pid)
+        process.wait()
+        return TIMED_OUT
+    return process.wait()
+
+
+def _ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    # Popen.wait with a timeout looks now and again, up to 50 ms late; a pidfd wakes at the end itself.
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except OSError:  # Linux before 5.3, or a container that does not allow it
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+    finally:
+        os.close(descriptor)
+
+
+def _scratch() -> IO[bytes]:
+    try:
+        return cast("IO[bytes]", tempfile.TemporaryFile())
+    except OSError:  # a full disk stops no hook
+        return os.fdopen(os.memfd_create("hook"), "w+b")
 
 
 def _whole(file: IO[bytes]) -> bytes:

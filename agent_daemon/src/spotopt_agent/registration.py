@@ -18,6 +18,8 @@ from spotopt_agent.statedir import REGISTRATION, SNAPSHOT, StateDir
 PRIMARY = "primary"
 STANDBY = "standby"
 
+TIMEOUT = 30.0  # the server asks EC2 about the machine, and may promote it, before it answers
+
 log = logging.getLogger(__name__)
 
 
@@ -81,6 +83,7 @@ class Registrar:
                 "/api/agents/register",
                 token=self._settings.token,
                 body=self._body(rejoin=rejoin),
+                timeout=TIMEOUT,
             )
             try:
                 registration = Registration(

@@ -53,6 +53,13 @@ class Released(Over):
     """409 ``released``: the machine was taken out of management and runs on, fenced from nothing."""
 
 
+class Ended(Over):
+    """The agent itself is ending: what was under way is for the next process."""
+
+    def __init__(self) -> None:
+        super().__init__(0, "ended", "the agent is ending")
+
+
 class Server:
     """JSON calls, from any thread. The address that answered last is asked first."""
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from spotopt_agent.backoff import Backoff
 from spotopt_agent.log import fields
 from spotopt_agent.registration import Registrar
-from spotopt_agent.server import TIMEOUT, Over, Server, Unauthorised, Unreachable
+from spotopt_agent.server import TIMEOUT, Ended, Over, Server, Unauthorised, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Session:
 
     def end(self) -> None:
         """Nothing is sent any more."""
-        self._over = self._over or Over(409, "", "the agent has ended")
+        self._over = self._over or Ended()
 
     def _call(
         self, method: str, path: str, body: Optional[dict[str, Any]], timeout: float
