@@ -28,7 +28,7 @@ serve: setup ## production-like use on this machine: database, web, guard and sc
 	$(BIN)/python manage.py serve $(ARGS)
 
 test: setup ## all tests; ARGS="-k name" for some
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup ## style, types, the ladder of imports, migrations, settings for production, templates
 	$(BIN)/ruff check .
