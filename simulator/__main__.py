@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import resource
@@ -47,6 +48,7 @@ def main() -> int:
     mends.install(world)
     listening = server.make(world, bound)
     world.begin()
+    gc.freeze()  # moto's catalogues stay; looking through them again and again is waste
     ending = threading.Event()
 
     def end(*_: Any) -> None:
@@ -64,4 +66,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All is tidied up; letting the interpreter take moto's world apart would cost seconds.
+    os._exit(code)

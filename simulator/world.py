@@ -6,7 +6,9 @@ import time
 from threading import RLock
 from typing import Any
 
-from moto.moto_api._internal.models import moto_api_backend
+from moto.core.base_backend import BackendDict, backend_lock
+from moto.core.model_instances import reset_model_data
+from moto.ec2.models.instances import InstanceState
 from moto.sts.models import sts_backends
 
 from . import lifecycle, spot_requests
@@ -61,7 +63,9 @@ class World:
             self.processes.kill_all()
             self.metadata.shut_all()
             for machine in self.machines.all():
+                # A timer that is just going off must find nothing left to do.
                 machine.generation += 1
+                machine.record._state = InstanceState("terminated", 48)
                 if machine.terminated_at is None:
                     self.addresses.release(machine.private_ip)
             self.machines.clear()
@@ -71,7 +75,7 @@ class World:
             self.launches.clear()
             self.interruptions.clear()
             self.target_checks.clear()
-            moto_api_backend.reset()
+            _forget_moto()
             self.clock.reset()
             self.prices = self._make_prices()
 
@@ -126,3 +130,12 @@ class World:
 
     def _make_prices(self) -> SpotPrices:
         return SpotPrices(clock=self.clock, seed=self.options.seed, file=self.options.prices)
+
+
+def _forget_moto() -> None:
+    """What moto's own reset does, without making every backend anew only to drop it."""
+    with backend_lock:
+        for backends in BackendDict._instances:  # type: ignore[misc]
+            backends.clear()
+        BackendDict._instances.clear()  # type: ignore[misc]
+    reset_model_data()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from . import (
     client_tokens,
     filters,
+    ids,
     images,
     launches,
     lookup,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 def install(world: World) -> None:
     """Once per process: moto's classes are global, and so are the mends."""
     for mend in (
+        ids,
         images,
         lookup,
         paging,

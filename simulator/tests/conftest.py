@@ -15,7 +15,7 @@ def _running() -> Iterator[Sim]:
     try:
         yield sim
     finally:
-        sim.stop()
+        assert sim.stop() == 0
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def _idle() -> Iterator[Sim]:
     try:
         yield sim
     finally:
-        sim.stop()
+        assert sim.stop() == 0
 
 
 @pytest.fixture
