@@ -6,6 +6,7 @@ the same token and gets the same machine, so a crash or a lost answer never laun
 
 import logging
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -110,17 +111,16 @@ def _intend(lease: Lease, replica: Replica | None) -> Wait | Again:
         return fail(lease, f"the account's quota is used up, on demand too: {on_demand_quota}")
     # What was asked for binds a standby; an emergency takes what it gets.
     only_on_demand = saga.goal == Saga.Goal.STANDBY and saga.wanted_mode == Mode.ON_DEMAND
-    choice = sef_policy.choose(
-        sef_policy.Situation(
-            **{
-                **seen.__dict__,
-                "spot_allowed": not spot_quota and not only_on_demand,
-                # A standby that nobody needs at once may wait for spot capacity.
-                "on_demand_allowed": (not on_demand_quota and saga.goal == Saga.Goal.PROMOTE)
-                or only_on_demand,
-            }
-        )
+    seen = replace(
+        seen,
+        spot_allowed=not spot_quota and not only_on_demand,
+        # A standby that nobody needs at once may wait for spot capacity.
+        on_demand_allowed=(not on_demand_quota and saga.goal == Saga.Goal.PROMOTE)
+        or only_on_demand,
     )
+    choice = sef_policy.choose(seen)
+    if choice is None and saga.goal == Saga.Goal.PROMOTE:
+        choice = sef_policy.choose(sef_policy.without_quarantine(seen))
     if choice is None:
         return Wait(now + ASK_AGAIN * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
     with transaction.atomic():

@@ -5,7 +5,7 @@ its arithmetic, so that a person can follow the decision afterwards.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -121,6 +121,17 @@ def choose(situation: Situation) -> Choice | None:
             if choice is not None:
                 return choice
     return None
+
+
+def without_quarantine(situation: Situation) -> Situation:
+    """For an emergency that finds every pool held: better to ask one that may refuse than none."""
+    return replace(
+        situation,
+        candidates=tuple(
+            replace(c, spot_quarantined_until=None, on_demand_quarantined_until=None)
+            for c in situation.candidates
+        ),
+    )
 
 
 def _best(

@@ -103,6 +103,21 @@ def test_when_all_have_just_refused_there_is_no_choice_yet():
     assert chosen(pool(1, **gone), pool(2, **gone)) is None
 
 
+def test_when_all_are_held_an_emergency_asks_all_the_same():
+    held = {
+        "spot_quarantined_until": NOW + timedelta(hours=1),
+        "on_demand_quarantined_until": NOW + timedelta(hours=1),
+    }
+    seen = situation(pool(1, **held), pool(2, **held))
+    assert sef_policy.choose(seen) is None
+    choice = sef_policy.choose(sef_policy.without_quarantine(seen))
+    assert choice is not None
+    assert (choice.pool_id, choice.mode) == ("t3.medium.use1-az2", SPOT)
+    # What refused in this very move is still left alone.
+    refused = situation(pool(2, **held, spot_refused_at=NOW, on_demand_refused_at=NOW))
+    assert sef_policy.choose(sef_policy.without_quarantine(refused)) is None
+
+
 def test_refusals_within_a_move_are_forgotten_after_a_while():
     long_ago = {"spot_refused_at": NOW - sef_policy.REFUSAL_FORGOTTEN}
     assert chosen(pool(2, **long_ago)) == ("t3.medium.use1-az2", SPOT)
