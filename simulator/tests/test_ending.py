@@ -19,7 +19,7 @@ def own():
     """A simulator of the test's own."""
     sim = Sim(speed=200)
     yield sim
-    sim.stop(signal.SIGKILL)
+    sim.stop()
 
 
 def running(sim) -> tuple[list[int], Path]:
@@ -43,9 +43,10 @@ def test_a_clean_end_leaves_neither_process_nor_folder(own, how):
     assert not folder.parent.exists()
 
 
-def test_even_killed_it_leaves_no_process(own):
-    pids, _ = running(own)
-    own.stop(signal.SIGKILL)
+def test_even_killed_it_leaves_no_process(tmp_path):
+    sim = Sim("--workdir", str(tmp_path), speed=200)
+    pids, _ = running(sim)
+    sim.stop(signal.SIGKILL)
     eventually(lambda: not any(alive(pid) for pid in pids))
 
 
