@@ -1,8 +1,8 @@
 // Keeps a page current. The socket says what changed; the page's sections fetch themselves again.
 //
-// <main data-live data-socket="/ws/feed" data-client="…" data-agent="…"> switches it on. Sections listen
-// with hx-trigger: `live:<kind>` for a hint of that kind, `live:all` when anything may have changed,
-// `live:clock` for what ages by itself (heartbeats leave no hint).
+// <main data-live data-socket="/ws/feed" data-client="…" data-agent="…"> switches it on. A section with
+// data-kinds="agent switch" hx-trigger="refresh" fetches itself on hints of those kinds; kind `clock` is
+// for what ages by itself (heartbeats leave no hint). A hint of a kind that no section names refreshes all.
 (() => {
   "use strict";
   const page = document.querySelector("[data-live]");
@@ -32,17 +32,17 @@
     label.textContent = words[state];
   }
 
-  function fire(kind) {
-    document.body.dispatchEvent(new CustomEvent(`live:${kind}`));
-  }
-
   function flush() {
     gathering = 0;
     if (document.hidden) return; // what was gathered is fetched when somebody looks
     const kinds = gathered;
     gathered = new Set();
-    if (kinds.has("all")) fire("all");
-    else kinds.forEach(fire);
+    for (const section of page.querySelectorAll("[data-kinds]")) {
+      const own = section.dataset.kinds.split(" ");
+      if (kinds.has("all") || own.some((kind) => kinds.has(kind))) {
+        section.dispatchEvent(new CustomEvent("refresh"));
+      }
+    }
   }
 
   function gather(kind) {
@@ -54,7 +54,7 @@
     const hint = JSON.parse(message.data);
     if (hint.client_id && hint.client_id !== client) return;
     if (agent && hint.agent_id && hint.agent_id !== agent) return;
-    const known = (page.dataset.kinds || "").split(" ").includes(hint.kind);
+    const known = page.querySelector(`[data-kinds~="${CSS.escape(hint.kind)}"]`);
     gather(known ? hint.kind : "all");
   }
 
@@ -88,6 +88,10 @@
 
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) gather("all");
+  });
+  // Not there any more, or not for this person any more: show what is true now.
+  document.addEventListener("htmx:responseError", (event) => {
+    if ([403, 404].includes(event.detail.xhr.status)) location.reload();
   });
   setInterval(() => gather("clock"), CLOCK_MS);
   say("connecting");

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
-from django.db import connections
+from django.db import connections, transaction
 from django.utils import timezone
 
 from clients import feed
@@ -182,6 +182,32 @@ def test_an_ended_session_leads_to_the_login_page(chromium, server, alice, clien
     page.context.clear_cookies()
     record(client_acme, "anything")
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+
+
+def test_who_is_taken_out_of_a_client_sees_it_no_longer(chromium, server, alice, client_acme):
+    scene.fill(client_acme, timezone.now())
+    page = chromium.new_page(viewport=WIDE)
+    log_in(page, server, "alice")
+    expect(page.locator("#live-state")).to_have_text("Live")
+    alice.memberships.all().delete()
+    feed.publish(client_id=client_acme.pk, kind="access")
+    expect(page.locator("body")).not_to_contain_text("checkout-api")
+
+
+def test_a_burst_of_hints_is_one_request_for_each_section(chromium, server, alice, client_acme):
+    page = chromium.new_page(viewport=WIDE)
+    log_in(page, server, "alice")
+    expect(page.locator("#live-state")).to_have_text("Live")
+    page.wait_for_load_state("networkidle")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.partition("section=")[2]))
+    with transaction.atomic():  # they leave together
+        for kind in ("agent", "replica", "switch", "interruption", "activity") * 4:
+            feed.publish(client_id=client_acme.pk, kind=kind)
+        record(client_acme, "the last of them")
+    expect(page.locator("#feed")).to_contain_text("the last of them")
+    page.wait_for_load_state("networkidle")
+    assert sorted(asked) == sorted({*asked})
 
 
 def test_a_wrong_password_is_said(chromium, server, alice):
