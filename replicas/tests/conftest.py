@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +26,7 @@ def simulator() -> Iterator[Sim]:
 
 
 @pytest.fixture
-def aws(simulator: Sim, settings, monkeypatch) -> Iterator[Sim]:
+def aws(simulator: Sim, settings, monkeypatch) -> Sim:
     """The simulated AWS, empty, and the server's own account in it."""
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -52,6 +53,14 @@ def world(aws: Sim, client_acme) -> World:
     from replicas.tests.world import World  # its models need Django set up
 
     return World(aws, client_acme)
+
+
+@pytest.fixture
+def impatient(monkeypatch) -> None:
+    """Short waits for EC2 are handed to the guard soon, so that a test need not sit them out."""
+    from replicas import sagas
+
+    monkeypatch.setattr(sagas, "PATIENCE", timedelta(seconds=0.5))
 
 
 @pytest.fixture

@@ -184,7 +184,7 @@ def test_one_that_is_no_longer_wanted_is_turned_away(world, primary):
     assert (refused.status_code, refused.json()["code"]) == (409, "superseded")
 
 
-def test_it_may_come_before_the_answer_to_its_launch_was_written(world, primary):
+def test_it_may_come_before_the_answer_to_its_launch_was_written(world, primary, impatient):
     world.sim.fault(kind="lost_answer", action="RunInstances", count=100)
     primary.notice()
     assert world.replica.instance is None
