@@ -123,11 +123,13 @@ def rebind(
     prices: Prices,
     now: datetime,
     tell: bool = True,
+    old_alive: bool = False,
 ) -> Switch:
     """Make `new` the primary in place of `old`, in one transaction: roles, switch row, commands, wake-ups.
 
     `old` is None where the slot has no primary. `started_at` is the time of the decision. With `tell` the
-    new machine gets a `promote` command. A repetition returns the switch that was made. Raises LostRace
+    new machine gets a `promote` command. `old_alive`: the workload still ran on `old`, and is stopped by its
+    fencing if it did not report its stop before; of one that died, nobody knows. A repetition returns the switch that was made. Raises LostRace
     unless `old` is still the primary and `new` a standby of a slot that is still managed.
     """
     with transaction.atomic():
@@ -153,6 +155,7 @@ def rebind(
             started_at=started_at,
             prices=prices,
             now=now,
+            old_alive=old_alive,
         )
         heartbeats.begin(agent=slot, now=now)
         if old is not None:
@@ -203,6 +206,7 @@ def write_switch(
     started_at: datetime,
     prices: Prices,
     now: datetime,
+    old_alive: bool = False,
 ) -> Switch:
     """The row of a completed move, with what the agents have already told of the workload's pause."""
     return Switch.objects.create(
@@ -215,9 +219,16 @@ def write_switch(
         **prices.as_columns(),
         started_at=started_at,
         executed_at=now,
-        workload_stopped_at=workload.stopped_at(old, since=started_at) if old else None,
+        workload_stopped_at=(
+            _stopped_at(old, since=started_at, alive=old_alive, now=now) if old else None
+        ),
         workload_started_at=workload.running_since(new),
     )
+
+
+def _stopped_at(old: Instance, *, since: datetime, alive: bool, now: datetime) -> datetime | None:
+    """The old machine's own report; else, if it lives, the moment it is fenced and with that told to stop."""
+    return workload.stopped_at(old, since=since) or (now if alive else None)
 
 
 def _announce(

@@ -96,7 +96,7 @@ def ready(*, replica: Replica, now: datetime) -> None:
         agent_id=replica.agent_id,
         event_type="replica_ready",
         severity="info",
-        message=f"A {replica.replica_type} replica of {replica.agent} is ready in {replica.pool_id}",
+        message=f"Ready: {replica.replica_type} replica of {replica.agent} in {replica.pool_id}",
         now=now,
     )
     leases.poke(replica.saga_id, now=now)

@@ -57,6 +57,7 @@ def _rebind(lease: Lease, replica: Replica, new: Instance) -> None:
             started_at=saga.created_at if saga.trigger != Saga.Trigger.MANUAL else now,
             prices=prices,
             now=now,
+            old_alive=not sef.died(saga),
         )
         journal.end(step, Step.Outcome.DONE, now=now, fenced=str(saga.old_instance or ""))
         sef.promoted(saga, instance=new, now=now)

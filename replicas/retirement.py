@@ -105,6 +105,7 @@ def _terminate(lease: Lease, instance: Instance) -> bool:
     machines.retire_asked(instance, now=now)
     instance.refresh_from_db()
     if instance.terminated_at is not None:
+        _close_step(lease, instance)
         return True
     account = connection.account_for(lease.saga.client)
     lease.renew()
@@ -121,8 +122,18 @@ def _terminate(lease: Lease, instance: Instance) -> bool:
     if not really_gone(instance, found.get(instance.instance_id), now=now):
         return False
     machines.confirm_gone(instance, now=lease.clock())
-    journal.end(step, Step.Outcome.DONE, now=lease.clock())
+    _close_step(lease, instance)
     return True
+
+
+def _close_step(lease: Lease, instance: Instance) -> None:
+    """EC2 has confirmed, to us or to whoever asked for us."""
+    for step in lease.saga.steps.filter(
+        name="retire",
+        detail__instance_id=instance.instance_id,
+        outcome__in=(Step.Outcome.INTENDED, Step.Outcome.UNKNOWN),
+    ):
+        journal.end(step, Step.Outcome.DONE, now=lease.clock())
 
 
 def _leave_running(lease: Lease, old: Instance, why: str) -> Again:

@@ -268,13 +268,27 @@ def _assess(event: InterruptionEvent, saga: Saga, now: datetime) -> None:
         # Claimed again by the guard once a pool has answered; until then nothing has been done.
         _conclude(event, Action.RECORDED, "no pool has answered yet; each is asked again", now)
     elif saga.promoted_at is not None:
-        _conclude(event, Action.PROMOTED, saga.reason, now, replica.instance)
+        _conclude(event, Action.PROMOTED, saga.reason, saga.promoted_at, replica.instance)
     elif saga.status == Saga.Status.QUIESCING:
         _conclude(event, Action.RECORDED, QUIESCES, now, replica.instance)
     elif replica.mode == "on-demand":
-        _conclude(event, Action.ON_DEMAND, _terms(replica), now, replica.instance)
+        _conclude(
+            event,
+            Action.ON_DEMAND,
+            _terms(replica),
+            _launched(replica, event, now),
+            replica.instance,
+        )
     else:
-        _conclude(event, Action.CREATED, _terms(replica), now, replica.instance)
+        _conclude(
+            event, Action.CREATED, _terms(replica), _launched(replica, event, now), replica.instance
+        )
+
+
+def _launched(replica: Replica, event: InterruptionEvent, now: datetime) -> datetime:
+    """When EC2 accepted the launch; for a replica that was there before the signal, now."""
+    at = replica.launched_at
+    return at if at is not None and at >= event.received_at else now
 
 
 def _terms(replica: Replica) -> str:
@@ -307,6 +321,11 @@ def launched(replica: Replica, *, now: datetime) -> None:
         explanation=_terms(replica),
         new_instance=replica.instance,
     )
+
+
+def died(saga: Saga) -> bool:
+    """Whether the old machine was lost before anything could be done, as far as is known."""
+    return InterruptionEvent.objects.filter(saga=saga, kind=Kind.DEATH).exists()
 
 
 def promoted(saga: Saga, *, instance: Instance, now: datetime) -> None:
