@@ -22,6 +22,7 @@ from pricing import zones
 from replicas import launching, lifecycle, sagas, snapshots, tags
 from replicas.leases import Clock
 from replicas.models import Replica, Saga, Step
+from replicas.serializers import IdField
 from spotopt.cloud import compute, errors
 from spotopt.cloud.compute import Machine
 from spotopt.lib.errors import Refused
@@ -67,9 +68,9 @@ class RegisterSerializer(serializers.Serializer[Any]):
         max_length=128, required=False, allow_blank=True, default=""
     )
     is_replica = serializers.BooleanField(required=False, default=False)
-    parent_agent_id = serializers.UUIDField(required=False, allow_null=True, default=None)
+    parent_agent_id = IdField(required=False, allow_null=True, default=None)
     recovery_mode = serializers.BooleanField(required=False, default=False)
-    replacing_agent_id = serializers.UUIDField(required=False, allow_null=True, default=None)
+    replacing_agent_id = IdField(required=False, allow_null=True, default=None)
     rejoin = serializers.BooleanField(required=False, default=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

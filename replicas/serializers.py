@@ -1,5 +1,6 @@
 """Shapes of the emergency path's endpoints."""
 
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +21,16 @@ def _of_this_age(moment: datetime) -> None:
 
 def _moment() -> MomentField:
     return MomentField(required=False, allow_null=True, default=None, validators=[_of_this_age])
+
+
+class IdField(serializers.UUIDField):
+    """An id as text; a number is none, though it could be read as one."""
+
+    def to_internal_value(self, data: Any) -> uuid.UUID:
+        """Parse."""
+        if not isinstance(data, str):
+            self.fail("invalid", value=data)
+        return super().to_internal_value(data)
 
 
 class TerminationSerializer(serializers.Serializer[Any]):
@@ -60,7 +71,7 @@ class ReplicaRequestSerializer(serializers.Serializer[Any]):
     pool_id = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
     mode = serializers.ChoiceField(choices=Mode.choices, required=False, default="")
     keep_alive = serializers.BooleanField(required=False, default=False)
-    command_id = serializers.UUIDField(required=False, allow_null=True, default=None)
+    command_id = IdField(required=False, allow_null=True, default=None)
 
 
 class SyncSerializer(serializers.Serializer[Any]):
