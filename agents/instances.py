@@ -129,7 +129,8 @@ def rebind(
 
     `old` is None where the slot has no primary. `started_at` is the time of the decision. With `tell` the
     new machine gets a `promote` command. `old_alive`: the workload still ran on `old`, and is stopped by its
-    fencing if it did not report its stop before; of one that died, nobody knows. A repetition returns the switch that was made. Raises LostRace
+    fencing if it did not report its stop before; of one that died, nobody knows. A repetition returns the
+    switch that was made. Raises LostRace
     unless `old` is still the primary and `new` a standby of a slot that is still managed.
     """
     with transaction.atomic():
