@@ -1,7 +1,5 @@
 """Every address of the server."""
 
-from importlib.util import find_spec
-
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
@@ -31,9 +29,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("api", api_errors.not_found),
     path("api/", include("spotopt.api")),
+    path("", include("spotopt.dashboard.urls")),
 ]
-if find_spec("spotopt.dashboard") and find_spec("spotopt.dashboard.urls"):
-    urlpatterns.append(path("", include("spotopt.dashboard.urls")))
 
 
 def handler500(request: HttpRequest) -> HttpResponse:
