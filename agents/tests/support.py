@@ -9,6 +9,7 @@ from django.db import connection
 
 from agents import commands, instances
 from agents.models import Agent, Command, Instance, Switch
+from clients.auth import Caller, authenticate_text
 from clients.models import FeedEvent
 from spotopt.tests import cast
 
@@ -52,6 +53,13 @@ def told(kind: str) -> list[str]:
 def fresh(row: Any) -> Any:
     """The row as the database has it now."""
     return type(row).objects.get(pk=row.pk)
+
+
+def caller(text: str, now: datetime) -> Caller:
+    """Whose token this is."""
+    found = authenticate_text(text, now)
+    assert found is not None
+    return found
 
 
 def terminate(agent: Agent) -> None:

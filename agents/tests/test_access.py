@@ -39,7 +39,9 @@ def test_a_machine_finds_no_other_agent_of_its_own_client(slot, machine, client_
         access.agent_for(machine, sibling.agent.pk)
 
 
-@pytest.mark.parametrize("text", ["x", "", "1", str(uuid.uuid4()), "../..", "0" * 200])
+@pytest.mark.parametrize(
+    "text", ["x", "", "1", "9f1d4f0e-6f0a-4f0e-8d35-6d2f2a1f0c11", "../..", "0" * 200]
+)
 def test_what_is_no_agent_is_not_found(software, text):
     with pytest.raises(NotFound):
         access.agent_for(software, text)
@@ -93,7 +95,7 @@ def test_the_kind_is_refused_first(slot, alice, machine):
 
 def test_enrolment_tokens_reach_no_agent(slot, client_acme, now):
     text = tokens.issue_enrolment(client_acme, slot.agent.pk, uuid.uuid4(), 1, now)
-    caller = auth.authenticate_text(text, now)
+    caller = support.caller(text, now)
     with pytest.raises(Forbidden):
         access.agent_for(caller, slot.agent.pk)
 
@@ -145,7 +147,7 @@ def test_a_slot_without_a_primary_says_so(slot, software):
 
 
 def test_who_may_enrol(slot, client_acme, acme_token, machine, alice, staff, now):
-    software = auth.authenticate_text(acme_token, now)
+    software = support.caller(acme_token, now)
     assert access.enrolled_client(software) == client_acme
     for caller in (machine, auth.caller_of_user(alice), auth.caller_of_user(staff)):
         with pytest.raises(Forbidden):

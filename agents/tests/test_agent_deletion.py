@@ -6,6 +6,7 @@ from agents import registration
 from agents.models import Agent, Command
 from agents.tests import support
 from agents.tests.support import fresh
+from clients import feed
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +39,7 @@ def test_its_machine_is_told_that_it_is_free_not_fenced(acme_api, slot, url):
 
 def test_the_guard_is_woken_for_the_standbys(slot, standby, now, monkeypatch):
     woken = []
-    monkeypatch.setattr(registration.feed, "wake_guard", lambda: woken.append(True))
+    monkeypatch.setattr(feed, "wake_guard", lambda: woken.append(True))
     registration.withdraw(agent=slot.agent, now=now)
     assert woken
 

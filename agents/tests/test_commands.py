@@ -10,6 +10,7 @@ from agents import commands
 from agents.models import Command
 from agents.tests import support
 from agents.tests.support import fresh, issue
+from clients import feed
 from spotopt.lib.errors import NotFound
 from spotopt.tests import cast
 from spotopt.tests.cast import NOON
@@ -76,7 +77,7 @@ def test_what_has_run_out_stands_in_nobodys_way_though_nobody_swept(slot):
 def test_a_rival_who_issues_it_first(slot, monkeypatch):
     """The row appears between the decision to insert and the insertion."""
     insert = type(Command.objects.all()).bulk_create
-    theirs = []
+    theirs: list[object] = []
 
     def rival_first(self, rows, **options):
         if not theirs:
@@ -252,8 +253,8 @@ def test_news_is_what_was_not_just_delivered(slot):
 
 
 def test_an_issued_command_wakes_the_machine(slot, monkeypatch):
-    woken = []
-    monkeypatch.setattr(commands.feed, "wake_machine", woken.append)
+    woken: list[object] = []
+    monkeypatch.setattr(feed, "wake_machine", woken.append)
     issue(slot.primary)
     assert woken == [slot.primary.pk]
 

@@ -46,18 +46,19 @@ def test_what_looks_like_a_boolean_is_none(name, value):
 @pytest.mark.parametrize(("name", "limits"), WHOLE.items())
 def test_whole_numbers_to_their_limits(name, limits):
     low, high = limits
-    for value in (low, high, float(high)):
-        checked = rules.check({name: value})[name]
-        assert checked == value
+    for good in (low, high, float(high)):
+        checked = rules.check({name: good})[name]
+        assert checked == good
         assert type(checked) is int
-    for value in (low - 1, high + 1, high - 0.5, True, "5", None, [5], 10**400, float("nan")):
+    bad: list[object] = [low - 1, high + 1, high - 0.5, True, "5", None, [5], 10**400, float("nan")]
+    for value in bad:
         assert refused({name: value}) == [name]
 
 
 @pytest.mark.parametrize("name", SHARES)
 def test_shares(name):
-    for value in (0, 1, 0.3):
-        assert rules.check({name: value}) == {name: value}
+    for good in (0, 1, 0.3):
+        assert rules.check({name: good}) == {name: good}
     for value in (-0.01, 1.01, True, "0.3", None, float("nan"), float("inf"), 10**400):
         assert refused({name: value}) == [name]
 

@@ -74,7 +74,7 @@ def test_depth(document, levels):
 
 
 def test_counting_depth_stops_past_the_limit():
-    deep = {}
+    deep: dict[str, object] = {}
     for _ in range(5000):
         deep = {"a": deep, "b": [deep] if len(deep) < 2 else 0}
     assert depth(deep) == DEEPEST + 1

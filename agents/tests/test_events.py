@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from agents import events, workload
 from agents.events import Event
-from agents.models import AgentEvent
+from agents.models import AgentEvent, Instance
 from agents.tests import support
 from agents.tests.support import fresh, move
 from spotopt.tests.cast import NOON
@@ -79,7 +79,7 @@ class TestOnce:
     @pytest.mark.django_db(transaction=True)
     def test_the_same_batch_on_two_connections(self, slot, monkeypatch):
         """The rival's delivery commits before ours has its lock: ours is the duplicate."""
-        rows = type(events.Instance.objects.all())
+        rows = type(Instance.objects.all())
         lock = rows.select_for_update
         rival = [lambda: saw(fresh(slot.primary), "clock_skew", seconds=9)]
 

@@ -231,7 +231,7 @@ def test_bad_input_names_its_field(slot, url, field, value):
 
 
 def test_a_state_nested_too_deeply(slot, url):
-    state = {}
+    state: dict[str, object] = {}
     for _ in range(70):
         state = {"a": state}
     answer = slot.api.post(url("heartbeat"), {"state": state}, format="json")

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from channels.db import database_sync_to_async
 from channels.testing import HttpCommunicator
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from agents import consumers, polling
@@ -32,9 +32,22 @@ def issue(instance, **fields):
     return support.issue(instance, now=timezone.now(), **fields)
 
 
+def alone(function):
+    """As `consumers.in_thread`; Channels' communicators leave it to the test to close connections."""
+
+    def and_close(*args):
+        try:
+            return function(*args)
+        finally:
+            connection.close()
+
+    return database_sync_to_async(and_close, thread_sensitive=False)
+
+
 @pytest_asyncio.fixture
-async def held(listening, slot):
+async def held(listening, slot, monkeypatch):
     """`held(token, wait=20)` opens a request; `await answer(it)` has its status and body."""
+    monkeypatch.setattr(consumers, "in_thread", alone)
     opened = []
 
     def open_one(token=slot.token, agent=slot.agent.pk, **query):
@@ -52,6 +65,7 @@ async def held(listening, slot):
     for one in opened:
         await one.send_input({"type": "http.disconnect"})
         await one.wait(LONG)
+    await here(lambda: connection.close())
 
 
 async def answer(request, timeout=LONG):
@@ -72,14 +86,13 @@ def looks(monkeypatch):
     def has_news(instance):
         found = look(instance)
         if not found:
-            loop.call_soon_threadsafe(looked.set)
+            loops[0].call_soon_threadsafe(looked.set)
         return found
 
-    loop = None
+    loops = []
 
     def arm():
-        nonlocal loop
-        loop = asyncio.get_running_loop()
+        loops.append(asyncio.get_running_loop())
         monkeypatch.setattr(consumers, "has_news", has_news)
         return wait
 

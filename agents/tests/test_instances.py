@@ -1,6 +1,7 @@
 """Launches on record, fencing, release, retirement."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def launch(agent, **fields):
-    known = {
+    known: dict[str, Any] = {
         "instance_id": "i-0launched0000001",
         "pool": cast.make_pool(az_id="use1-az2"),
         "mode": "spot",
@@ -121,5 +122,6 @@ def test_found_by_ec2s_id_within_the_client(slot, other_slot, django_assert_num_
     mine, theirs = slot.agent.client_id, other_slot.agent.client_id
     with django_assert_num_queries(1):
         found = instances.by_ec2_id(client_id=mine, instance_id=slot.primary.instance_id)
+        assert found is not None
         assert (found.agent, found.pool.region) == (slot.agent, "us-east-1")
     assert instances.by_ec2_id(client_id=theirs, instance_id=slot.primary.instance_id) is None

@@ -5,6 +5,7 @@ import pytest
 from agents import placement
 from clients import connection
 from pricing import zones
+from spotopt.cloud import zones as cloud_zones
 from spotopt.cloud.errors import PermanentError, ThrottleError, UnreachableError
 from spotopt.cloud.zones import ZoneName
 from spotopt.lib.errors import BadInput, Unavailable
@@ -34,7 +35,7 @@ def ec2(monkeypatch):
                 raise outcome
             return outcome
 
-        monkeypatch.setattr(zones.cloud_zones, "zones", zones_of)
+        monkeypatch.setattr(cloud_zones, "zones", zones_of)
         return asked
 
     return answer

@@ -112,7 +112,12 @@ class TestPools:
     def test_a_place_is_looked_up_once_for_many(self, slot, post, report, monkeypatch, now):
         found = []
         locate = placement.locate
-        monkeypatch.setattr(placement, "locate", lambda **w: found.append(w) or locate(**w))
+
+        def counted(**where):
+            found.append(where)
+            return locate(**where)
+
+        monkeypatch.setattr(placement, "locate", counted)
         body = report(pool_id=None, instance_type="c5.large", az_id="use1-az2")
         times = [rfc3339(now - n * timedelta(minutes=5)) for n in range(10)]
         post(slot.api, {"reports": [body | {"timestamp": time} for time in times]})

@@ -7,10 +7,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from agents import heartbeats, instances
+from agents import commands, heartbeats, instances
 from agents.models import Agent, AgentEvent, Command, Instance, Switch
 from agents.tests import support
 from agents.tests.support import fresh, issue, move
+from clients import feed
 from spotopt.tests import cast
 from spotopt.tests.cast import NOON
 
@@ -102,9 +103,10 @@ def test_settings_and_state_are_untouched(slot, standby):
 
 
 def test_both_machines_and_the_pages_are_woken(slot, standby, monkeypatch):
-    woken, hints = [], []
-    monkeypatch.setattr(instances.feed, "wake_machine", woken.append)
-    monkeypatch.setattr(instances.feed, "publish", lambda **hint: hints.append(hint["kind"]))
+    woken: list[object] = []
+    hints: list[object] = []
+    monkeypatch.setattr(feed, "wake_machine", woken.append)
+    monkeypatch.setattr(feed, "publish", lambda **hint: hints.append(hint["kind"]))
     move(slot.primary, standby)
     assert set(woken) == {slot.primary.pk, standby.pk}
     assert "switch" in hints
@@ -228,7 +230,7 @@ def test_what_fails_half_way_leaves_nothing(slot, standby, monkeypatch):
     def broken(**_):
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(instances.commands, "issue", broken)
+    monkeypatch.setattr(commands, "issue", broken)
     with pytest.raises(RuntimeError):
         move(slot.primary, standby)
     assert roles(slot.primary, standby) == ["primary", "standby"]

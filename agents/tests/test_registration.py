@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from agents import access, instances, joining, registration
+from agents import access, instances, joining, placement, registration
 from agents.joining import Claim
 from agents.models import Agent, Command, Instance, Switch
 from agents.tests import support
@@ -82,6 +82,7 @@ class TestNew:
     def test_its_token_is_bound_to_it(self, join, client_acme, now):
         done = join(now=now)
         caller = auth.authenticate_text(done.token, now)
+        assert caller is not None
         assert caller.kind == "agent"
         assert (caller.agent_id, caller.instance_id) == (done.agent.pk, CLAIM.instance_id)
         assert caller.client_id == client_acme.pk
@@ -178,7 +179,7 @@ class TestAgain:
 
     def test_ec2_is_not_asked_for_zones_again(self, join, monkeypatch):
         join()
-        monkeypatch.setattr(registration.placement, "locate", lambda **_: pytest.fail("asked"))
+        monkeypatch.setattr(placement, "locate", lambda **_: pytest.fail("asked"))
         join(az_id="")
 
     def test_a_silent_agent_is_online_again(self, join):
@@ -209,7 +210,7 @@ class TestAgain:
             return None if len(looks) == 1 else look(**which)
 
         first = join()
-        monkeypatch.setattr(registration.instances, "by_ec2_id", blind_at_first)
+        monkeypatch.setattr(instances, "by_ec2_id", blind_at_first)
         again = join()
         assert len(looks) == 2
         assert (again.agent, again.created) == (first.agent, False)
@@ -469,7 +470,7 @@ def test_what_fails_half_way_leaves_nothing(join, client_acme, monkeypatch):
     def broken(*_):
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(registration.tokens, "issue_agent", broken)
+    monkeypatch.setattr(tokens, "issue_agent", broken)
     with pytest.raises(RuntimeError):
         join()
     assert not Agent.objects.exists()

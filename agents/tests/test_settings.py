@@ -8,6 +8,7 @@ from agents import commands, configuration
 from agents.models import Agent, Command
 from agents.tests import support
 from agents.tests.support import fresh
+from clients import feed
 from spotopt.lib.errors import BadInput, Conflict
 from spotopt.tests import cast
 from spotopt.tests.cast import NOON
@@ -168,7 +169,7 @@ class TestUpdate:
 
     def test_the_guard_is_woken(self, slot, monkeypatch):
         woken = []
-        monkeypatch.setattr(configuration.feed, "wake_guard", lambda: woken.append(True))
+        monkeypatch.setattr(feed, "wake_guard", lambda: woken.append(True))
         update(slot.agent, auto_switch_enabled=False, manual_replica_enabled=True)
         assert woken
 

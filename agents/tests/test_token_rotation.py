@@ -17,7 +17,7 @@ def test_a_new_token_and_ten_more_minutes_for_the_old(slot, url, now):
     assert answer["Cache-Control"] == "no-store"
     body = answer.json()
     assert (body["status"], body["instance_id"]) == ("success", slot.primary.instance_id)
-    caller = auth.authenticate_text(body["agent_token"], now)
+    caller = support.caller(body["agent_token"], now)
     assert (caller.agent_id, caller.instance_id) == (slot.agent.pk, slot.primary.instance_id)
     assert auth.authenticate_text(slot.token, now + timedelta(minutes=9))
     assert auth.authenticate_text(slot.token, now + timedelta(minutes=11)) is None
@@ -28,14 +28,14 @@ def test_a_client_token_rotates_a_named_machines(acme_api, slot, standby, url, n
     body = acme_api.post(
         url("rotate-token"), {"instance_id": standby.instance_id}, format="json"
     ).json()
-    caller = auth.authenticate_text(body["agent_token"], now)
+    caller = support.caller(body["agent_token"], now)
     assert caller.instance_id == standby.instance_id
     assert auth.authenticate_text(slot.token, now + timedelta(hours=1))
 
 
 def test_a_standbys_token_stays_its_own(standby_api, standby, url, now):
     body = standby_api.post(url("rotate-token"), {}, format="json").json()
-    assert auth.authenticate_text(body["agent_token"], now).instance_id == standby.instance_id
+    assert support.caller(body["agent_token"], now).instance_id == standby.instance_id
 
 
 def test_not_for_another_machine(slot, standby, url):
