@@ -12,11 +12,13 @@ from rest_framework.views import APIView
 
 from agents import access
 from agents.models import Instance
+from clients import access as client_access
 from clients.access import caller_of
 from clients.auth import SessionAuthentication
-from replicas import enrolment, estimates, lifecycle, requests, sef, serializers
+from replicas import departures, enrolment, estimates, lifecycle, requests, sef, serializers
 from replicas.models import InterruptionEvent, Replica
 from spotopt.lib import pagination
+from spotopt.lib.errors import BadInput
 from spotopt.lib.times import rfc3339
 
 Action = InterruptionEvent.Action
@@ -234,6 +236,39 @@ class SyncStatus(APIView):
         return Response({"status": "success"})
 
 
+class DeleteClient(APIView):
+    """16: a client leaves."""
+
+    permission_classes = [client_access.IsStaff]
+
+    def delete(self, request: Request, client_id: str) -> Response:
+        """200 once its rows are gone; 202 while EC2 has yet to confirm terminations: ask again, or wait."""
+        caller = caller_of(request)
+        client = client_access.client_for(caller, client_id, write=True)
+        wish = request.query_params.get("terminate_primaries", "false").lower()
+        if wish not in ("true", "false"):
+            raise BadInput.field("terminate_primaries", "true or false")
+        progress = departures.begin(
+            client=client,
+            terminate_primaries=wish == "true",
+            by=caller.name,
+            clock=timezone.now,
+        )
+        message = (
+            "Client deleted successfully" if progress.done else "Machines are being terminated"
+        )
+        return Response(
+            {
+                "status": "success",
+                "message": message,
+                "deleted": progress.done,
+                "terminating_instances": progress.terminating,
+                "primaries_left_running": progress.left_running,
+            },
+            status=200 if progress.done else 202,
+        )
+
+
 class ForceSwitch(APIView):
     """26: a person, or the client's software, moves a slot to a pool of its choice."""
 
@@ -273,5 +308,6 @@ urlpatterns: list[Any] = [
     path(f"{AGENT}/replicas/<str:replica_id>/promote", Promote.as_view()),
     path(f"{AGENT}/replicas/<str:replica_id>", OneReplica.as_view()),
     path(f"{AGENT}/replicas/<str:replica_id>/sync-status", SyncStatus.as_view()),
+    path("admin/clients/<str:client_id>", DeleteClient.as_view()),
     path("client/instances/<str:instance_id>/force-switch", ForceSwitch.as_view()),
 ]

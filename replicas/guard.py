@@ -17,7 +17,17 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from agents import commands, heartbeats
 from clients import feed
-from replicas import ears, interruptions, leases, manual, reconcile, retirement, sagas, sef
+from replicas import (
+    departures,
+    ears,
+    interruptions,
+    leases,
+    manual,
+    reconcile,
+    retirement,
+    sagas,
+    sef,
+)
 from replicas.leases import Clock
 
 log = logging.getLogger(__name__)
@@ -31,6 +41,7 @@ SWEEPS: tuple[tuple[str, Callable[[Clock], object], timedelta], ...] = (
     ("silence", lambda clock: heartbeats.mark_silent(now=clock()), timedelta(seconds=1)),
     ("manual mode", lambda clock: manual.maintain(clock=clock), timedelta(0)),
     ("terminations", lambda clock: retirement.sweep(clock=clock), timedelta(seconds=5)),
+    ("departures", lambda clock: departures.finish(clock=clock), timedelta(seconds=5)),
     ("commands", lambda clock: commands.expire(now=clock()), timedelta(seconds=30)),
     ("reconcile", lambda clock: reconcile.run(clock=clock), timedelta(seconds=60)),
 )

@@ -153,17 +153,22 @@ def _end(lease: Lease) -> Again:
     return sagas.move_on(lease, Saga.Status.DONE, ended_at=lease.clock())
 
 
-def sweep(*, clock: Clock) -> int:
-    """Machines asked to go that EC2 has not confirmed, whatever became of their sagas; how many are left."""
+def sweep(*, clock: Clock, client: Client | None = None) -> int:
+    """Machines asked to go that EC2 has not confirmed, whatever became of their sagas; how many are left.
+
+    Everybody's, or one client's.
+    """
     waiting = (
         Instance.objects.billing().exclude(retire_asked_at=None).select_related("client", "replica")
     )
+    if client is not None:
+        waiting = waiting.filter(client=client)
     groups: dict[tuple[Client, str], list[Instance]] = defaultdict(list)
     for instance in waiting:
         groups[instance.client, instance.region].append(instance)
     left = 0
-    for (client, region), instances in groups.items():
-        left += _sweep_region(client, region, instances, now=clock())
+    for (owner, region), instances in groups.items():
+        left += _sweep_region(owner, region, instances, now=clock())
     _close_rows(now=clock())
     return left
 

@@ -10,6 +10,7 @@ CLIENT = "spotopt:client"
 AGENT = "spotopt:agent"
 REPLICA = "spotopt:replica"
 SAGA = "spotopt:saga"
+ALL = (INSTALLATION, CLIENT, AGENT, REPLICA, SAGA)
 
 
 def for_replica(replica: Replica) -> dict[str, str]:
