@@ -44,11 +44,11 @@ class Lease:
             raise LeaseLost(str(self.saga.pk))
         return self.saga
 
-    def release(self, *, due_at: datetime | None) -> bool:
-        """Give it back; False if a poke came that this holder has not seen, and the lease is still held."""
-        released = Saga.objects.filter(
-            pk=self.saga.pk, lease_owner=self.owner, pokes=self.saga.pokes
-        ).update(lease_owner=None, lease_until=None, due_at=due_at)
+    def release(self, *, due_at: datetime | None, seen: int) -> bool:
+        """Give it back; False if a poke came after the first `seen`, and the lease is still held."""
+        released = Saga.objects.filter(pk=self.saga.pk, lease_owner=self.owner, pokes=seen).update(
+            lease_owner=None, lease_until=None, due_at=due_at
+        )
         return bool(released)
 
     def give_back(self, *, due_at: datetime) -> None:

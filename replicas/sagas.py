@@ -144,17 +144,19 @@ def run(saga_id: uuid.UUID, *, clock: Clock) -> None:
     impatient_at = clock() + PATIENCE
     try:
         while True:
+            # Counted before the step looks: what comes up while it works has not been seen by it.
+            seen = lease.saga.pokes
             outcome = _steps()[Saga.Status(lease.saga.status)](lease)
             lease.refresh()
             if lease.saga.status not in Saga.OPEN:
-                lease.release(due_at=None)
+                lease.release(due_at=None, seen=lease.saga.pokes)
                 return
             if isinstance(outcome, Wait):
                 pause = _pause(outcome, now=clock(), until=impatient_at)
                 if pause is not None:
                     time.sleep(pause)
                 # A failed release means a poke came meanwhile: go round once more.
-                elif lease.release(due_at=outcome.due_at):
+                elif lease.release(due_at=outcome.due_at, seen=seen):
                     return
             lease.refresh()
     except leases.LeaseLost:
