@@ -106,26 +106,29 @@ def on_death(*, instance: Instance, channel: InterruptionEvent.Channel, clock: C
 
 
 def resume(event: InterruptionEvent, *, clock: Clock) -> None:
-    """Respond to a signal whose responder died."""
-    _respond(event, imminent=event.kind == Kind.DEATH, clock=clock)
+    """Respond to a signal whose responder died. Waits for no other process: more may be due."""
+    _respond(event, imminent=event.kind == Kind.DEATH, clock=clock, patient=False)
 
 
-def _respond(event: InterruptionEvent, *, imminent: bool, clock: Clock) -> None:
+def _respond(
+    event: InterruptionEvent, *, imminent: bool, clock: Clock, patient: bool = True
+) -> None:
     if _worth_another_look(event):
         interruptions.reopen(event)
     if not interruptions.claim(event, now=clock()):
-        _await_answer(event, clock=clock)
+        if patient:
+            _await_answer(event, clock=clock)
         return
     event.refresh_from_db()
     try:
-        _act(event, imminent=imminent, clock=clock)
+        _act(event, imminent=imminent, clock=clock, patient=patient)
     finally:
         InterruptionEvent.objects.filter(pk=event.pk).update(lease_until=None)
     InterruptionEvent.objects.filter(pk=event.pk).update(features=features.of(event))
     feed.publish(client_id=event.client_id, kind="interruption", id=str(event.pk))
 
 
-def _act(event: InterruptionEvent, *, imminent: bool, clock: Clock) -> None:
+def _act(event: InterruptionEvent, *, imminent: bool, clock: Clock, patient: bool) -> None:
     instance = Instance.objects.select_related("agent__client").get(pk=event.instance_id)
     agent = instance.agent
     if event.kind == Kind.REBALANCE:
@@ -142,7 +145,10 @@ def _act(event: InterruptionEvent, *, imminent: bool, clock: Clock) -> None:
     event.saga = saga
     if event.kind != Kind.REBALANCE:
         snapshots.take(event=event, now=clock())
-    sagas.settle(saga, clock=clock)
+    if patient:
+        sagas.settle(saga, clock=clock)
+    else:
+        sagas.run(saga.pk, clock=clock)
     _assess(event, saga, clock())
 
 
