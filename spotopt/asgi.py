@@ -18,6 +18,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 
+from agents import warmth  # noqa: E402
 from agents.consumers import PendingCommandsConsumer  # noqa: E402
 from clients import bridge  # noqa: E402
 from clients.consumers import FeedConsumer, NoSuchSocket  # noqa: E402
@@ -30,7 +31,8 @@ def waits(scope: dict[str, Any]) -> bool:
     if scope["method"] != "GET":
         return False
     wait = parse_qs(scope["query_string"].decode("latin-1")).get("wait", ["0"])[-1]
-    return wait.isascii() and wait.isdigit() and int(wait) > 0
+    # Not as a number: what is too long to be one is refused where it is read.
+    return wait.isascii() and wait.isdigit() and bool(wait.strip("0"))
 
 
 async def pending_commands(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -59,6 +61,9 @@ router = ProtocolTypeRouter(
         ),
     }
 )
+
+
+warmth.up_in_the_background()
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:

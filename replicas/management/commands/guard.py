@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from agents import warmth
 from replicas.guard import Guard
 
 
@@ -22,4 +23,5 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         self.stdout.write("guard is watching")
         self.stdout.flush()
+        warmth.up_in_the_background()
         Guard(clock=timezone.now, stop=stop).run()
