@@ -5,11 +5,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agents import routing_rules
 from spotopt.lib.errors import BadInput
 
 TARGET_GROUP = re.compile(
     r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:targetgroup/[A-Za-z0-9-]{1,32}/[0-9a-f]{1,32}"
 )
+# An id or a name, with `:version` if it is not the default one.
+TEMPLATE = re.compile(r"[A-Za-z0-9()./_-]{3,50}(:[0-9]{1,5}|:\$Latest|:\$Default)?")
 DAY = 86_400
 
 
@@ -62,6 +65,19 @@ def _target_group(value: Any) -> str:
     return value
 
 
+def _launch_template(value: Any) -> str:
+    if not isinstance(value, str) or (value and not TEMPLATE.fullmatch(value)):
+        raise _Wrong("Must be the id or name of a launch template, or empty.")
+    return value
+
+
+def _routing(value: Any) -> dict[str, Any]:
+    try:
+        return routing_rules.document(value)
+    except routing_rules.Wrong as error:
+        raise _Wrong(str(error)) from None
+
+
 FIELDS: Mapping[str, Rule] = {
     "enabled": _boolean,
     "auto_switch_enabled": _boolean,
@@ -76,6 +92,8 @@ FIELDS: Mapping[str, Rule] = {
     "quiesce_seconds": _whole(0, 90),
     "sync_kind": _one_of("none", "hook"),
     "target_group_arn": _target_group,
+    "routing": _routing,
+    "launch_template": _launch_template,
 }
 EXCLUSIVE = ("auto_switch_enabled", "manual_replica_enabled")
 

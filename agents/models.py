@@ -81,6 +81,14 @@ class Agent(models.Model):
     )
     sync_kind = models.CharField(max_length=8, choices=SyncKind, default=SyncKind.NONE)
     target_group_arn = models.CharField(max_length=300, blank=True)
+    routing = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What else follows the primary: dns, elastic_ip, webhook.",
+    )
+    launch_template = models.CharField(
+        max_length=64, blank=True, help_text="Its replicas' own; the client's if empty."
+    )
     config_version = models.PositiveIntegerField(default=1)
 
     objects = AgentQuerySet.as_manager()
@@ -138,6 +146,11 @@ class Instance(models.Model):
     pool = models.ForeignKey(Pool, on_delete=models.PROTECT, related_name="instances")
     private_ip = models.GenericIPAddressField(null=True, blank=True)
     image_id = models.CharField(max_length=64, blank=True)
+    launch_facts = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="How it was launched, as EC2 tells it: a machine in its place is launched alike.",
+    )
     verified = models.BooleanField(
         default=False, help_text="EC2 knows it, in the client's account."
     )
@@ -179,6 +192,41 @@ class Instance(models.Model):
 
     def __str__(self) -> str:
         return self.instance_id
+
+
+class MachineImage(models.Model):
+    """An image that we took of a slot's primary; written by `replicas.images` alone."""
+
+    class Status(models.TextChoices):
+        WANTED = "wanted"
+        PENDING = "pending"
+        AVAILABLE = "available"
+        FAILED = "failed"
+        DELETED = "deleted"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="machine_images")
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="machine_images")
+    instance_id = models.CharField(max_length=32, help_text="The machine it was taken of.")
+    region = models.CharField(max_length=24)
+    image_id = models.CharField(max_length=64, blank=True)
+    status = models.CharField(max_length=16, choices=Status, default=Status.WANTED)
+    created_at = models.DateTimeField()
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    failure = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agent"],
+                condition=Q(status__in=("wanted", "pending")),
+                name="one_image_in_the_making_per_agent",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.image_id or f"image of {self.instance_id}"
 
 
 class Command(models.Model):

@@ -64,7 +64,15 @@ class ClientAdmin(Page):
                 ]
             },
         ),
-        ("Launching", {"fields": ["launch_template", "image_id", "user_data"]}),
+        (
+            "Launching",
+            {
+                "fields": [
+                    "launch_template", "image_policy", "image_id", "image_every_hours", "images_kept",
+                    "image_days_kept", "user_data",
+                ]
+            },
+        ),
     ]  # fmt: skip
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -35,6 +35,11 @@ class Client(models.Model):
         ACTIVE = "active"
         DELETING = "deleting"
 
+    class ImagePolicy(models.TextChoices):
+        OWN = "own", "the primary's own image"
+        FIXED = "fixed", "the image named here"
+        SNAPSHOT = "snapshot", "an image taken of the primary now and then"
+
     class StandbyPolicy(models.TextChoices):
         OFF = "off"
         ADAPTIVE = "adaptive"
@@ -84,7 +89,19 @@ class Client(models.Model):
 
     # How its replicas are launched.
     launch_template = models.CharField(max_length=64, blank=True)
-    image_id = models.CharField(max_length=64, blank=True)
+    image_policy = models.CharField(max_length=16, choices=ImagePolicy, default=ImagePolicy.OWN)
+    image_id = models.CharField(
+        max_length=64, blank=True, help_text="Of the policy `fixed`: launched in place of its own."
+    )
+    image_every_hours = models.PositiveSmallIntegerField(
+        default=24, validators=[MinValueValidator(1)], help_text="Of the policy `snapshot`."
+    )
+    images_kept = models.PositiveSmallIntegerField(
+        default=3, validators=[MinValueValidator(1)], help_text="Newest images of each agent."
+    )
+    image_days_kept = models.PositiveSmallIntegerField(
+        default=30, validators=[MinValueValidator(1)], help_text="Older ones go, save the newest."
+    )
     user_data = models.TextField(
         blank=True, help_text="A shell script run at boot, before the agent starts."
     )
