@@ -25,7 +25,7 @@ from replicas.models import Replica, Saga, Step
 from replicas.serializers import IdField
 from spotopt.cloud import compute, errors
 from spotopt.cloud.compute import Machine
-from spotopt.lib.errors import Refused
+from spotopt.lib.errors import Forbidden, Refused
 from spotopt.lib.times import rfc3339
 
 log = logging.getLogger(__name__)
@@ -140,6 +140,10 @@ def _launched_for(caller: Caller, claim: Claim) -> Replica | None:
     )
     if replica is None or replica.status not in (*Replica.LIVE, Replica.Status.PROMOTED):
         raise NotWanted(claim.instance_id)
+    known = Instance.objects.filter(client=replica.client_id, instance_id=claim.instance_id)
+    if replica.instance is None and known.exists():
+        # A row of its own is made with the replica's link to it, or by the first registration.
+        raise Forbidden("This enrolment token was made for another machine.")
     return replica
 
 

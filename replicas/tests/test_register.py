@@ -154,6 +154,16 @@ def test_its_token_is_bound_to_that_machine(world, primary):
     assert not Instance.objects.filter(instance_id=other).exists()
 
 
+def test_its_token_does_not_speak_for_a_machine_that_is_there(world, primary, impatient):
+    world.sim.fault(kind="lost_answer", action="RunInstances", count=100)
+    primary.notice()
+    token = world.exports(world.launched[0])["SPOTOPT_TOKEN"]
+    assert world.replica.instance is None
+    refused = world.register(world.claim(primary.instance_id), token)
+    assert refused.status_code == 403
+    assert world.primaries(primary.agent_id) == [primary.instance_id]
+
+
 def test_its_token_opens_no_other_slot(world, primary):
     asked = world.api.post(primary.path("replicas"), {}, format="json").json()
     other = world.enrol("us-east-1b")
