@@ -32,7 +32,6 @@ def ask(*, caller: Caller, agent: Agent, wish: Mapping[str, Any], clock: Clock) 
         raise Conflict("This agent is no longer managed.")
     if machines.primary_of(agent) is None:
         raise Conflict("This agent has no primary machine to stand by for.")
-    connection.account_for(agent.client)
     command = _ordered_switch(caller, agent, wish, clock())
     if wish["replica_type"] == "switch" and command is None:
         raise BadInput.field("replica_type", "no open switch command asks for this replica")
@@ -45,6 +44,7 @@ def ask(*, caller: Caller, agent: Agent, wish: Mapping[str, Any], clock: Clock) 
         already = _replica_of(command)
         if already is not None:
             return already
+    connection.account_for(agent.client)
     replica = lifecycle.create(
         agent=agent,
         trigger=Saga.Trigger.PLANNED if command else Saga.Trigger.MANUAL,
