@@ -31,7 +31,13 @@ def retire_old(lease: Lease) -> Wait | Again:
     old = saga.old_instance
     if old is None:
         return _end(lease)
+    pending = routes.follow_up(lease)
     if old.terminated_at is None:
+        # Where there is time, the old target goes once the new one serves.
+        if saga.trigger != Saga.Trigger.EMERGENCY:
+            unhealthy = routes.not_yet_healthy(lease)
+            if unhealthy is not None:
+                return Wait(min(filter(None, (unhealthy, pending))))
         routes.away_from(lease, old)
         if not saga.retire_old:
             return _leave_running(lease, old, "automatic termination is off for this agent")
@@ -40,9 +46,10 @@ def retire_old(lease: Lease) -> Wait | Again:
         if saga.trigger == Saga.Trigger.PLANNED and saga.promoted_at is not None:
             due = saga.promoted_at + timedelta(seconds=saga.agent.terminate_wait_seconds)
             if now < due:
-                return Wait(due)
+                return Wait(min(filter(None, (due, pending))))
         if not _terminate(lease, old):
             return Wait(now + LOOK_AGAIN)
+    _close_step(lease, old)
     return _end(lease)
 
 
@@ -136,20 +143,27 @@ def _close_step(lease: Lease, instance: Instance) -> None:
         journal.end(step, Step.Outcome.DONE, now=lease.clock())
 
 
-def _leave_running(lease: Lease, old: Instance, why: str) -> Again:
+def _leave_running(lease: Lease, old: Instance, why: str) -> Wait | Again:
     saga = lease.saga
-    feed.record(
-        client_id=saga.client_id,
-        agent_id=saga.agent_id,
-        event_type="old_machine_left_running",
-        severity="warning",
-        message=f"{old.instance_id} was left running, and bills: {why}",
-        now=lease.clock(),
-    )
+    if not journal.done_already(saga, "left"):
+        feed.record(
+            client_id=saga.client_id,
+            agent_id=saga.agent_id,
+            event_type="old_machine_left_running",
+            severity="warning",
+            message=f"{old.instance_id} was left running, and bills: {why}",
+            now=lease.clock(),
+        )
+        left = journal.intend(saga, "left", now=lease.clock(), detail={"why": why})
+        journal.end(left, Step.Outcome.DONE, now=lease.clock())
     return _end(lease)
 
 
-def _end(lease: Lease) -> Again:
+def _end(lease: Lease) -> Wait | Again:
+    """Nothing is left of the old machine; of the new one's traffic there may be."""
+    due = [moment for moment in (routes.follow_up(lease), routes.not_yet_healthy(lease)) if moment]
+    if due:
+        return Wait(min(due))
     return sagas.move_on(lease, Saga.Status.DONE, ended_at=lease.clock())
 
 
