@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.urls import path
 from django.utils import timezone
@@ -242,7 +241,7 @@ class DeleteClient(APIView):
 
     permission_classes = [client_access.IsStaff]
 
-    def delete(self, request: Request, client_id: UUID) -> Response:
+    def delete(self, request: Request, client_id: str) -> Response:
         """200 once its rows are gone; 202 while EC2 has yet to confirm terminations: ask again, or wait."""
         caller = caller_of(request)
         client = client_access.client_for(caller, client_id, write=True)
@@ -309,6 +308,5 @@ urlpatterns: list[Any] = [
     path(f"{AGENT}/replicas/<str:replica_id>/promote", Promote.as_view()),
     path(f"{AGENT}/replicas/<str:replica_id>", OneReplica.as_view()),
     path(f"{AGENT}/replicas/<str:replica_id>/sync-status", SyncStatus.as_view()),
-    path("admin/clients/<uuid:client_id>", DeleteClient.as_view()),
     path("client/instances/<str:instance_id>/force-switch", ForceSwitch.as_view()),
 ]
