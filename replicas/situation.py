@@ -1,17 +1,16 @@
 """Gathers what the choice of a pool depends on: prices, losses, quarantines, refusals in this very move."""
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from agents.models import Agent, Mode
 from clients import connection
 from pricing import pools, queries
 from pricing.models import Pool, Zone
-from replicas import quarantine
-from replicas.models import InterruptionEvent, Saga, Step
+from replicas import losses, quarantine
+from replicas.models import Saga, Step
 from replicas.sef_policy import Candidate, Situation
 from spotopt.cloud import session
-
-LOSSES = (InterruptionEvent.Kind.NOTICE, InterruptionEvent.Kind.DEATH)
 
 
 def candidate_pools(*, agent: Agent, pool: Pool) -> list[Pool]:
@@ -32,33 +31,57 @@ def candidate_pools(*, agent: Agent, pool: Pool) -> list[Pool]:
         for az_id in sorted(zone_ids)
     }
     known = Pool.objects.in_bulk(list(wanted))
-    for pool_id, (instance_type, az_id) in wanted.items():
-        if pool_id not in known:
-            known[pool_id] = pools.ensure(
-                instance_type=instance_type, az_id=az_id, region=pool.region, product=pool.product
-            )
+    if len(known) < len(wanted):
+        pools.ensure_many([(*parts, pool.product) for parts in wanted.values()])
+        known = Pool.objects.in_bulk(list(wanted))
     return [known[pool_id] for pool_id in wanted]
 
 
 def look(*, saga: Saga, pool: Pool, failing_az: str, now: datetime) -> Situation:
     """A snapshot for `sef_policy.choose`; `pool` is where the workload runs now."""
-    agent = saga.agent
-    found = candidate_pools(agent=agent, pool=pool)
+    found = candidate_pools(agent=saga.agent, pool=pool)
     if saga.wanted_pool is not None and saga.wanted_pool not in found:
         found.append(saga.wanted_pool)
+    return Situation(
+        now=now,
+        candidates=survey(
+            agent=saga.agent, found=found, failing=pool, now=now, refused=_refusals(saga)
+        ),
+        current_type=pool.instance_type,
+        failing_az=failing_az,
+        wanted_pool=saga.wanted_pool_id or "",
+        wanted_mode=saga.wanted_mode,
+    )
+
+
+def survey(
+    *,
+    agent: Agent,
+    found: Sequence[Pool],
+    failing: Pool,
+    now: datetime,
+    refused: Mapping[tuple[str, str], datetime] | None = None,
+) -> tuple[Candidate, ...]:
+    """What is known of each pool, in a fixed number of statements however many there are.
+
+    `failing`: the pool whose fate the others may share; measured for pools of its type in other zones.
+    `refused`: when (pool, mode) refused a launch in this very move.
+    """
     ids = [candidate.pool_id for candidate in found]
     prices = queries.current_prices(ids, client_id=agent.client_id, now=now)
     on_demand = queries.on_demand_prices(
-        {candidate.instance_type for candidate in found}, pool.region, at=now
+        {candidate.instance_type for candidate in found}, failing.region, at=now
     )
     held = quarantine.until_by_pool(pool_ids=ids, now=now)
-    refused = _refusals(saga)
-    losses = _losses(ids, now)
+    lost = losses.by_pool(ids, client_id=agent.client_id, now=now)
+    siblings = [c.pool_id for c in found if c.instance_type == failing.instance_type]
+    fates = losses.fates(failing.pool_id, siblings, client_id=agent.client_id, now=now)
+    refused = refused or {}
     candidates = []
     for candidate in found:
         key = candidate.pool_id
         price = prices.get(key)
-        count, last = losses.get(key, (0, None))
+        count, last = lost.get(key, (0, None))
         candidates.append(
             Candidate(
                 pool_id=key,
@@ -70,20 +93,15 @@ def look(*, saga: Saga, pool: Pool, failing_az: str, now: datetime) -> Situation
                 hours_since_interruption=None
                 if last is None
                 else (now - last).total_seconds() / 3600,
+                # The failing pool is not measured against itself: its zone comes last as it is.
+                shared_fate=None if key == failing.pool_id else fates.get(key, losses.Fate()).share,
                 spot_quarantined_until=held.get((key, Mode.SPOT)),
                 on_demand_quarantined_until=held.get((key, Mode.ON_DEMAND)),
                 spot_refused_at=refused.get((key, Mode.SPOT)),
                 on_demand_refused_at=refused.get((key, Mode.ON_DEMAND)),
             )
         )
-    return Situation(
-        now=now,
-        candidates=tuple(candidates),
-        current_type=pool.instance_type,
-        failing_az=failing_az,
-        wanted_pool=saga.wanted_pool_id or "",
-        wanted_mode=saga.wanted_mode,
-    )
+    return tuple(candidates)
 
 
 def _refusals(saga: Saga) -> dict[tuple[str, str], datetime]:
@@ -95,14 +113,3 @@ def _refusals(saga: Saga) -> dict[tuple[str, str], datetime]:
         if pool_id is not None and at is not None:
             latest[pool_id, mode] = max(at, latest.get((pool_id, mode), at))
     return latest
-
-
-def _losses(pool_ids: list[str], now: datetime) -> dict[str, tuple[int, datetime]]:
-    rows = InterruptionEvent.objects.filter(
-        pool_id__in=pool_ids, kind__in=LOSSES, received_at__gt=now - timedelta(days=30)
-    ).values_list("pool_id", "received_at")
-    found: dict[str, tuple[int, datetime]] = {}
-    for pool_id, at in rows:
-        count, last = found.get(pool_id, (0, at))
-        found[pool_id] = (count + 1, max(last, at))
-    return found

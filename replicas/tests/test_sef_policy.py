@@ -180,6 +180,78 @@ def test_every_choice_keeps_its_arithmetic():
     assert choice.passed_over["t3.medium.use1-az3 spot"] == "scores 0.4500"
 
 
+def test_a_pool_that_falls_with_the_failing_one_is_passed_over():
+    doomed = pool(2, "0.012", shared_fate=0.5)
+    assert chosen(pool(1), doomed, pool(3, "0.014", shared_fate=0.07)) == (
+        "t3.medium.use1-az3",
+        SPOT,
+    )
+
+
+def test_a_little_shared_fate_is_outweighed_by_a_large_difference_in_price():
+    shared = pool(2, "0.008", shared_fate=0.12)
+    assert chosen(pool(1), shared, pool(3, "0.020", shared_fate=0.07)) == (
+        "t3.medium.use1-az2",
+        SPOT,
+    )
+
+
+def test_shared_fate_is_in_the_arithmetic():
+    terms = sef_policy.score(pool(2, "0.0104", shared_fate=0.29))
+    assert terms["shared_fate"] == 0.29
+    assert terms["score"] == pytest.approx(0.6 * 0.25 + 0.4 * 0.29)
+    assert "shared_fate" not in sef_policy.score(pool(2, "0.0104"))
+
+
+JUST_REFUSED = {"spot_refused_at": NOW - timedelta(seconds=1)}
+JUST_REFUSED_ON_DEMAND = {"on_demand_refused_at": NOW - timedelta(seconds=1)}
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "expected"),
+    [
+        # Another type is not asked while the own answers, however cheap it is.
+        ({}, {"price": "0.001"}, ("t3.medium", SPOT)),
+        # Refused everywhere: another type on spot, where that is cheaper than the own on demand.
+        (JUST_REFUSED, {"price": "0.040"}, ("m5.large", SPOT)),
+        (JUST_REFUSED, {"price": "0.042"}, ("t3.medium", ON_DEMAND)),
+        (JUST_REFUSED, {"price": None}, ("t3.medium", ON_DEMAND)),
+        # Nothing of the own type at all: on demand of another before its dear spot.
+        (JUST_REFUSED | JUST_REFUSED_ON_DEMAND, {"price": "0.042"}, ("m5.large", ON_DEMAND)),
+        (
+            JUST_REFUSED | JUST_REFUSED_ON_DEMAND,
+            {"price": "0.042", **JUST_REFUSED_ON_DEMAND},
+            ("m5.large", SPOT),
+        ),
+    ],
+)
+def test_other_types_serve_when_the_own_is_refused_everywhere(own, other, expected):
+    rows = [pool(zone, **own) for zone in (2, 3)]
+    large = pool(2, kind="m5.large", on_demand_price=Decimal("0.096"), **other)
+    kind, mode = expected
+    found = chosen(*rows, large)
+    assert found is not None
+    assert (found[0].rsplit(".", 1)[0], found[1]) == (kind, mode)
+
+
+def test_other_types_are_measured_by_what_the_own_costs_on_demand():
+    # A large discount on a dear machine is still a dear machine.
+    large = pool(2, "0.0400", kind="m5.large", on_demand_price=Decimal("0.4"))
+    small = pool(3, "0.0208", kind="t3.small", on_demand_price=Decimal("0.0209"))
+    choice = sef_policy.choose(situation(pool(2, **JUST_REFUSED), large, small))
+    assert choice is not None
+    assert choice.pool_id == "t3.small.use1-az3"
+    assert choice.terms["price_share"] == 0.5
+    assert choice.passed_over["t3.medium.use1-az2 spot"] == "refused a launch in this very move"
+    assert choice.passed_over["m5.large.use1-az2 spot"].startswith("scores")
+
+
+def test_other_types_elsewhere_come_before_the_own_in_the_failing_zone():
+    gone = JUST_REFUSED | JUST_REFUSED_ON_DEMAND
+    rows = (pool(1), pool(2, **gone), pool(3, kind="m5.large", price="0.05"))
+    assert chosen(*rows) == ("m5.large.use1-az3", ON_DEMAND)
+
+
 def test_nothing_to_choose_from_is_no_choice():
     assert chosen() is None
 
@@ -192,6 +264,7 @@ candidates = st.builds(
     kind=st.sampled_from(["t3.medium", "m5.large"]),
     interruptions_30d=st.integers(0, 60),
     hours_since_interruption=st.none() | st.floats(0, 1000),
+    shared_fate=st.none() | st.floats(0, 1),
     spot_quarantined_until=moments,
     on_demand_quarantined_until=moments,
     spot_refused_at=moments,
@@ -232,7 +305,33 @@ def test_the_order_of_the_rows_does_not_matter(found, random):
     assert (one and (one.pool_id, one.mode)) == (other and (other.pool_id, other.mode))
 
 
+@given(situations)
+def test_every_pool_that_was_better_placed_has_its_reason(found):
+    choice = sef_policy.choose(situation(*found))
+    if choice is not None and choice.mode == SPOT:
+        winner = next(c for c in found if c.pool_id == choice.pool_id)
+        better = [
+            c
+            for c in found
+            if c.az_id != "use1-az1"
+            and c.instance_type == "t3.medium"
+            and c.pool_id != winner.pool_id
+        ]
+        if winner.instance_type != "t3.medium" or winner.az_id == "use1-az1":
+            assert all(f"{c.pool_id} spot" in choice.passed_over for c in better)
+
+
+def total(**fields):
+    return float(sef_policy.score(pool(2, **fields))["score"] or 0)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=6))
+def test_more_shared_fate_never_improves_the_score(shares):
+    ranked = [total(shared_fate=share) for share in sorted(shares)]
+    assert ranked == sorted(ranked)
+
+
 @pytest.mark.parametrize("field", ["interruptions_30d"])
 def test_more_losses_never_improve_the_score(field):
-    scores = [sef_policy.score(pool(2, **{field: n}))["score"] for n in (0, 1, 5, 30, 90)]
+    scores = [total(**{field: n}) for n in (0, 1, 5, 30, 90)]
     assert scores == sorted(scores)
