@@ -145,6 +145,8 @@ def _without_row(client: Client, region: str, machine: Machine, *, clock: Clock)
         launching.adopt(replica=replica, step=step, machine=machine, now=now)
         leases.poke(replica.saga_id, now=now)
         return
+    if replica.instance.instance_id == machine.instance_id:
+        return  # adopted by its saga since we looked
     # A second machine for one need: an earlier attempt that was thought refused. Ours to end.
     extra = machines.record_launch(
         agent=replica.agent,
