@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from spotopt import schedules
 from spotopt.qcluster import cluster, watchdog
 
 
@@ -31,6 +32,7 @@ class Command(BaseCommand):
         stall = options["stall_seconds"] or watchdog.stall_seconds()
         if stall <= 2 * options["ping_seconds"]:
             raise CommandError("--stall-seconds must be more than twice --ping-seconds.")
+        schedules.ensure()
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             watchdog.run(
