@@ -120,7 +120,8 @@ def enrol(*, caller: Caller, body: Any, clock: Clock) -> Enrolled:
     if replica is not None:
         lifecycle.registered(replica=replica, now=clock())
         sagas.settle(replica.saga, clock=clock)
-    return Enrolled(_answer(registered, replica, claim, clock()), registered.created)
+    # Promoted as it enrolled, and the answer lost: it is told again what it was told.
+    return Enrolled(_answer(registered, replica or launched, claim, clock()), registered.created)
 
 
 def _claim(data: dict[str, Any]) -> Claim:
