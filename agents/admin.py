@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from agents import configuration, configuration_rules, registration
+from agents import configuration, configuration_rules, registration, webhooks
 from agents.models import Agent, AgentEvent, Command, Instance, Switch
 from spotopt.lib.errors import Refused
 
@@ -83,12 +83,18 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         "last_heartbeat_at",
         "state_at",
         "config_version",
+        "webhook_secret",
     )
     fieldsets = (
         (None, {"fields": readonly_fields}),
         ("Settings", {"fields": tuple(configuration_rules.FIELDS)}),
     )
     actions = ("enable", "disable", "withdraw")
+
+    @admin.display(description="Webhook secret")
+    def webhook_secret(self, agent: Agent) -> str:
+        """What the receiver of the slot's webhook checks signatures with."""
+        return webhooks.secrets_of(agent)[0] if agent.routing.get("webhook") else "—"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Agents come by registration."""

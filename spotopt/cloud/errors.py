@@ -79,6 +79,7 @@ CODES: dict[type[CloudError], frozenset[str]] = {
             "EC2ThrottledException",
             "TooManyRequestsException",
             "SlowDown",
+            "PriorRequestNotComplete",  # Route 53: an earlier change of the zone is under way
             "ServiceUnavailable",
             "ServiceUnavailableException",
             "Unavailable",

@@ -38,6 +38,11 @@ class Machine:
     persistent: bool = False
     checks: str = ""
     subnet_id: str = ""
+    public_ip: str = ""
+    ipv6: str = ""
+    security_groups: tuple[str, ...] = ()
+    key_name: str = ""
+    instance_profile: str = ""
 
     @property
     def gone(self) -> bool:
@@ -73,4 +78,16 @@ def read(told: "InstanceTypeDef") -> Machine:
         spot_request_id=told.get("SpotInstanceRequestId") or "",
         state_reason=reason.get("Code", ""),
         subnet_id=told.get("SubnetId", ""),
+        public_ip=told.get("PublicIpAddress", ""),
+        ipv6=_ipv6(told),
+        security_groups=tuple(sorted(g.get("GroupId", "") for g in told.get("SecurityGroups", []))),
+        key_name=told.get("KeyName", ""),
+        instance_profile=told.get("IamInstanceProfile", {}).get("Arn", ""),
     )
+
+
+def _ipv6(told: "InstanceTypeDef") -> str:
+    for card in told.get("NetworkInterfaces", []):
+        for address in card.get("Ipv6Addresses", []):
+            return address.get("Ipv6Address", "")
+    return ""
