@@ -80,7 +80,7 @@ class Command(BaseCommand):
                     return inner.wait()
                 except KeyboardInterrupt:
                     # A terminal's Ctrl-C has reached it as well; a SIGTERM has not.
-                    inner.send_signal(signal.SIGINT)
+                    inner.send_signal(signal.SIGTERM)
                     return _ended(inner)
 
 
