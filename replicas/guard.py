@@ -27,6 +27,7 @@ from replicas import (
     retirement,
     sagas,
     sef,
+    vacancies,
 )
 from replicas.leases import Clock
 
@@ -41,6 +42,7 @@ SWEEPS: tuple[tuple[str, Callable[[Clock], object], timedelta], ...] = (
     ("silence", lambda clock: heartbeats.mark_silent(now=clock()), timedelta(seconds=1)),
     ("manual mode", lambda clock: manual.maintain(clock=clock), timedelta(0)),
     ("terminations", lambda clock: retirement.sweep(clock=clock), timedelta(seconds=5)),
+    ("vacancies", lambda clock: vacancies.fill(clock=clock), timedelta(seconds=15)),
     ("departures", lambda clock: departures.finish(clock=clock), timedelta(seconds=5)),
     ("commands", lambda clock: commands.expire(now=clock()), timedelta(seconds=30)),
     ("reconcile", lambda clock: reconcile.run(clock=clock), timedelta(seconds=60)),

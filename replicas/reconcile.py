@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 Role = Instance.Role
 # How often EC2 is asked again about a machine that is silent though EC2 says that it runs.
 LOOK_AGAIN = timedelta(seconds=5)
+# A machine that runs and says nothing for so long is failed over.
+SILENCE_BORNE = timedelta(minutes=15)
+MARKED = "marked-for-termination"  # the spot request's status between notice and end
 NO_PURPOSE = "instance_without_purpose"
 REMIND_AFTER = timedelta(days=1)
 
@@ -46,7 +49,7 @@ def check_suspects(*, clock: Clock) -> None:
             continue
         for instance in group:
             machine = found.get(instance.instance_id)
-            if _dead(instance, machine, now=now):
+            if _dead(instance, machine, now=now) or _silent_for_good(instance, machine, now=now):
                 died(instance, machine, clock=clock)
         heartbeats.look_again(group, at=clock() + LOOK_AGAIN)
 
@@ -60,6 +63,17 @@ def _dead(instance: Instance, machine: Machine | None, *, now: datetime) -> bool
     if machine is not None:
         return ended(machine)
     return retirement.really_gone(instance, None, now=now)
+
+
+def _silent_for_good(instance: Instance, machine: Machine | None, *, now: datetime) -> bool:
+    """It runs, as EC2 says, but its own checks fail, or nobody has heard it for too long.
+
+    Short silence of a machine that runs is the agent's or the network's: people are told, nothing moves.
+    """
+    if machine is None or machine.state != "running":
+        return False
+    heard = instance.last_heartbeat_at or instance.registered_at
+    return machine.impaired or (heard is not None and now - heard > SILENCE_BORNE)
 
 
 def died(
@@ -109,9 +123,19 @@ def _compare(client: Client, region: str, rows: list[Instance], *, clock: Clock)
         for machine in compute.find_tagged(account, region, tags=ours)
         if not machine.gone
     }
-    found = compute.describe(account, region, [row.instance_id for row in rows])
+    found = compute.describe(account, region, [row.instance_id for row in rows], spot_status=True)
     for row in rows:
         machine = found.get(row.instance_id)
+        if machine is not None and machine.spot_status == MARKED and row.role == Role.PRIMARY:
+            # The third ear: neither the agent nor EventBridge may have heard the notice.
+            sef.on_notice(
+                instance=row,
+                detected_at=clock(),
+                termination_time=None,
+                channel=InterruptionEvent.Channel.STATE,
+                imminent=False,
+                clock=clock,
+            )
         if row.role in (Role.PRIMARY, Role.STANDBY):
             if _dead(row, machine, now=clock()):
                 died(row, machine, clock=clock)
@@ -185,7 +209,8 @@ def _report(client: Client, machine: Machine, why: str, now: datetime) -> None:
 def _describe(client: Client, region: str, group: list[Instance]) -> dict[str, Machine] | None:
     try:
         account = connection.account_for(client)
-        return compute.describe(account, region, [row.instance_id for row in group])
+        ids = [row.instance_id for row in group]
+        return compute.describe(account, region, ids, checks=True)
     except (errors.CloudError, Refused) as error:
         log.warning("EC2 does not say how %d machines of %s are: %s", len(group), client.pk, error)
         return None
