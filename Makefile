@@ -13,11 +13,11 @@ SOURCES := spotopt clients agents replicas pricing mlengine simulator agent_daem
 PRODUCTION = DEBUG=false PUBLIC_URL=https://spotopt.example.com \
 	SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')"
 
-.PHONY: help setup demo serve test lint format constraints clean
+.PHONY: help setup demo serve test chaos bench-failover lint format constraints clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: $(VENV)/.installed $(VENV)/.static ## make .venv, install everything into it, collect static files
 
@@ -29,6 +29,12 @@ serve: setup ## production-like use on this machine: database, web, guard and sc
 
 test: setup ## all tests; ARGS="-k name" for some
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+chaos: setup ## failovers broken at every step, in every way; ARGS="--case ID" replays one
+	$(BIN)/python manage.py chaos $(ARGS)
+
+bench-failover: setup ## how long a failover takes in the server
+	$(BIN)/python manage.py bench_failover $(ARGS)
 
 lint: setup ## style, types, the ladder of imports, migrations, settings for production, templates
 	$(BIN)/ruff check .

@@ -6,8 +6,8 @@ import sys
 
 # These start a database themselves, or need none.
 WITHOUT_DATABASE = {
-    "localdb", "serve", "demo", "chaos", "help", "check", "collectstatic", "makemigrations",
-    "startapp", "test",
+    "localdb", "serve", "demo", "chaos", "bench_failover", "help", "check", "collectstatic",
+    "makemigrations", "startapp", "test",
 }  # fmt: skip
 
 

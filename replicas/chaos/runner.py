@@ -31,6 +31,9 @@ CALM_AFTER = 9
 STEPS = (2, 2, 2, 5, 5, 35)
 
 
+NO_CASE = Case("emergency", "ready", "signal", "killed-before")
+
+
 @dataclass
 class Outcome:
     """What came of a case."""
@@ -56,7 +59,7 @@ def play(case: Case, *, aws: Control) -> Outcome:
     began = time.monotonic()
     clock = MovedClock()
     aws.reset()
-    _empty_tables()
+    empty_tables()
     with ExitStack() as stack:
         for module in (sagas, sef):
             stack.enter_context(mock.patch.object(module, "time", SkippingTime(clock)))
@@ -160,7 +163,8 @@ def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {error} ({frames[-1].filename}:{frames[-1].lineno})"
 
 
-def _empty_tables() -> None:
+def empty_tables() -> None:
+    """No client is left, nor anything of one."""
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE clients_client, replicas_quarantine CASCADE")
 
