@@ -101,7 +101,7 @@ class InterruptionEventAdmin(ReadOnly):
     """Signals, with what was done and when."""
 
     list_display = [
-        "instance", "agent", "client", "kind", "channel", "action_taken", "received_at", "done_at",
+        "received_at", "kind", "instance", "agent", "client", "action_taken", "done_at", "channel",
         "times_heard",
     ]  # fmt: skip
     list_filter = ["kind", "action_taken", "channel"]
