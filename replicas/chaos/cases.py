@@ -45,7 +45,8 @@ def parse(text: str, *, seed: int) -> Case:
     for word, known in zip(words, (TRIGGERS, STANDBY, tuple(BY_NAME), FAULTS), strict=True):
         if word not in known:
             raise ValueError(f"{word!r} is none of {', '.join(known)}")
-    return Case(*words, seed=seed)
+    trigger, standby, point, fault = words
+    return Case(trigger, standby, point, fault, seed)
 
 
 def matrix(*, seed: int) -> list[Case]:

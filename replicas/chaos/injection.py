@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from django.db import OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 
 from replicas.chaos.aws import Control
 from replicas.chaos.cases import Case
@@ -47,8 +47,9 @@ class Injection:
 
     def revive(self) -> None:
         """Another process begins: with a connection of its own."""
-        vars(connection).pop("connect", None)
-        connection.close()
+        database = connections[DEFAULT_DB_ALIAS]
+        vars(database).pop("connect", None)
+        database.close()
         self.dead = False
 
     def _break(self, real: Callable[[], Any]) -> Any:
@@ -74,7 +75,7 @@ class Injection:
         def refuse() -> None:
             raise OperationalError("this process is dead")
 
-        vars(connection)["connect"] = refuse
+        vars(connections[DEFAULT_DB_ALIAS])["connect"] = refuse
         raise Killed
 
     def _misbehave(self, fault: str) -> None:
@@ -94,5 +95,6 @@ class Injection:
 
 def _cut() -> None:
     """The server's end is gone; Django finds out at the next statement."""
-    if connection.connection is not None:
-        connection.connection.close()
+    session = connections[DEFAULT_DB_ALIAS].connection
+    if session is not None:
+        session.close()

@@ -1,6 +1,7 @@
 """`manage.py bench_failover`: how long a failover takes in the server."""
 
 import os
+import signal
 import subprocess
 import sys
 from argparse import ArgumentParser
@@ -26,6 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **given: Any) -> None:
         """Print the table; the exit code is 1 if the goal is missed."""
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # everything started ends too
         if STAGED not in os.environ:
             with house.open_house(seed=given["seed"]) as env:
                 words = [sys.executable, "manage.py", *sys.argv[1:]]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -37,6 +38,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **given: Any) -> None:
         """Play, or have played; the exit code is 1 if a case failed."""
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # everything started ends too
         chosen = _chosen(given)
         if STAGED in os.environ:
             self._play(chosen)
