@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -301,3 +302,9 @@ def note_ec2(instance: Instance, *, image_id: str, ours: bool) -> None:
     """What EC2 tells beyond what the machine says of itself; `ours`: tagged, so that we may end it."""
     instance.image_id, instance.ours = image_id or instance.image_id, ours or instance.ours
     Instance.objects.filter(pk=instance.pk).update(image_id=instance.image_id, ours=instance.ours)
+
+
+def note_launch_facts(instance: Instance, facts: dict[str, Any]) -> None:
+    """How it was launched; kept with the row so that an emergency needs no call to find out."""
+    instance.launch_facts = facts
+    Instance.objects.filter(pk=instance.pk).update(launch_facts=facts)

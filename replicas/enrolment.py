@@ -19,7 +19,7 @@ from clients import auth, connection
 from clients.auth import Caller
 from clients.models import Client
 from pricing import zones
-from replicas import launching, lifecycle, sagas, snapshots, tags
+from replicas import launching, lifecycle, recipes, sagas, snapshots, tags
 from replicas.leases import Clock
 from replicas.models import Replica, Saga, Step
 from replicas.serializers import IdField
@@ -195,6 +195,11 @@ def _make_ours(client: Client, instance: Instance, machine: Machine) -> None:
         except (errors.CloudError, Refused) as error:
             log.warning("%s could not be tagged: %s", instance.instance_id, error)
     machines.note_ec2(instance, image_id=machine.image_id, ours=ours)
+    try:
+        facts = recipes.facts_of(connection.account_for(client), instance.region, machine)
+        machines.note_launch_facts(instance, facts)
+    except (errors.CloudError, Refused) as error:
+        log.warning("%s will be replaced without its network and rights: %s", instance, error)
 
 
 def _replica_of(registered: Registered, launched: Replica | None, now: datetime) -> Replica | None:

@@ -8,8 +8,8 @@ import logging
 import random
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
 from agents import instances
@@ -22,6 +22,7 @@ from replicas import (
     journal,
     lifecycle,
     quarantine,
+    recipes,
     sagas,
     sef,
     sef_policy,
@@ -153,7 +154,11 @@ def _intend(lease: Lease, replica: Replica | None) -> Wait | Again:
             pool_id=choice.pool_id,
             mode=choice.mode,
             started_at=now,
-            detail={"terms": choice.terms, "passed_over": choice.passed_over, "spec": _where(saga)},
+            detail={
+                "terms": choice.terms,
+                "passed_over": choice.passed_over,
+                "spec": recipes.where(saga),
+            },
         )
     return Again()
 
@@ -236,6 +241,7 @@ def adopt(*, replica: Replica, step: Step | None, machine: Machine, now: datetim
             launched_at=machine.launched_at,
             now=now,
         )
+        _note_origin(instance, replica=replica, image_id=machine.image_id)
         lifecycle.launched(replica=replica, instance=instance, give_up_at=now + patience, now=now)
         if step is not None:
             journal.end(step, Step.Outcome.DONE, now=now, instance_id=machine.instance_id)
@@ -249,11 +255,20 @@ def adopt_registered(
 ) -> None:
     """The machine has enrolled before the answer to its launch was written down: it is the one."""
     with transaction.atomic():
-        instances.note_ec2(instance, image_id="", ours=True)
+        image_id = str(step.detail.get("spec", {}).get("image_id", "")) if step else ""
+        _note_origin(instance, replica=replica, image_id=image_id)
         lifecycle.launched(replica=replica, instance=instance, give_up_at=now + PATIENCE, now=now)
         if step is not None:
             journal.end(step, Step.Outcome.DONE, now=now, instance_id=instance.instance_id)
         sef.launched(replica, now=now)
+
+
+def _note_origin(instance: Instance, *, replica: Replica, image_id: str) -> None:
+    """So that the next machine, in place of this one, is launched alike."""
+    instances.note_ec2(instance, image_id=image_id, ours=True)
+    old = replica.saga.old_instance
+    if old is not None and old.launch_facts:
+        instances.note_launch_facts(instance, old.launch_facts)
 
 
 def fail(lease: Lease, why: str) -> Again:
@@ -300,20 +315,8 @@ def _present_pool(saga: Saga) -> Pool:
     raise ValueError("a saga starts from an instance or towards a pool")
 
 
-def _where(saga: Saga) -> dict[str, str]:
-    """The image and script, fixed when the intent is written: the same token must mean the same launch."""
-    client = saga.client
-    own_image = saga.old_instance.image_id if saga.old_instance else ""
-    template = client.launch_template
-    image = "" if template else client.image_id or own_image
-    if not template and not image:
-        template, image = settings.DEFAULT_LAUNCH_TEMPLATE, settings.DEFAULT_AMI
-        image = "" if template else image
-    return {"launch_template": template, "image_id": image, "script": client.user_data}
-
-
 def _spec(replica: Replica, step: Step, pool: Pool, account_number: str) -> LaunchSpec:
-    chosen: dict[str, str] = step.detail["spec"]
+    chosen: dict[str, Any] = step.detail["spec"]
     if not chosen["launch_template"] and not chosen["image_id"]:
         raise NothingToLaunch(
             "There is no image to launch: name a launch template or an image for the client."
@@ -335,9 +338,9 @@ def _spec(replica: Replica, step: Step, pool: Pool, account_number: str) -> Laun
         az_name=az_name,
         image_id=chosen["image_id"],
         launch_template=chosen["launch_template"],
-        subnet_id=client.aws_subnets.get(pool.az_id, ""),
         user_data=userdata.render(replica=replica, token=token, client_script=chosen["script"]),
-        tags=tags.for_replica(replica),
+        tags=tags.for_replica(replica) | recipes.carried_tags(chosen, replica),
+        **recipes.likeness(chosen, client=client, pool=pool),
     )
 
 

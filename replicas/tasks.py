@@ -2,9 +2,14 @@
 
 from django.utils import timezone
 
-from replicas import standbys
+from replicas import images, standbys
 
 
 def sef_cycle() -> str:
     """Every minute: automatic standbys whose risk has passed are let go."""
     return f"{standbys.reevaluate(clock=timezone.now)} standbys let go"
+
+
+def refresh_images() -> str:
+    """Every ten minutes: images of primaries begun, looked at, and deleted when past their time."""
+    return f"{images.refresh(clock=timezone.now)} images begun"

@@ -35,7 +35,7 @@ def zone(world) -> str:
     made = world.sim.client("route53").create_hosted_zone(
         Name="example.com", CallerReference="test"
     )
-    return made["HostedZone"]["Id"].rpartition("/")[2]
+    return str(made["HostedZone"]["Id"]).rpartition("/")[2]
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ class LaunchSpec:
     """What to launch. Without `subnet_id` the zone's default subnet is taken.
 
     `launch_template` is an id or a name, with `:version` if not its default one; it may not set market
-    options, since a request cannot take them back. Network, security groups and the instance profile
-    come from it. At least one of image and template must be given.
+    options, since a request cannot take them back. Network, security groups, key and the instance profile
+    come from it, or are given here (the profile by its ARN). At least one of image and template must be
+    given.
     """
 
     instance_type: str
@@ -24,6 +25,9 @@ class LaunchSpec:
     subnet_id: str = ""
     user_data: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    security_groups: tuple[str, ...] = ()
+    key_name: str = ""
+    instance_profile: str = ""
 
 
 def _template(text: str) -> dict[str, str]:
@@ -62,6 +66,12 @@ def request(spec: LaunchSpec, client_token: str) -> dict[str, Any]:
         asked["LaunchTemplate"] = _template(spec.launch_template)
     if spec.image_id:
         asked["ImageId"] = spec.image_id
+    if spec.security_groups:
+        asked["SecurityGroupIds"] = list(spec.security_groups)
+    if spec.key_name:
+        asked["KeyName"] = spec.key_name
+    if spec.instance_profile:
+        asked["IamInstanceProfile"] = {"Arn": spec.instance_profile}
     if spec.user_data:
         asked["UserData"] = spec.user_data
     return asked

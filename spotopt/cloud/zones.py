@@ -42,3 +42,23 @@ def default_subnets(account: Account, region: str) -> dict[str, str]:
                 if az_id:
                     found[az_id] = subnet.get("SubnetId", "")
     return found
+
+
+def subnets_like(account: Account, region: str, subnet_id: str) -> dict[str, str]:
+    """Subnet id by availability-zone id in the same VPC: this one in its zone, and in each other zone the
+    one of the same kind (public addresses or not) with the most addresses free.
+    """
+    ec2 = session.client(account, "ec2", region)
+    with errors.sorted_out():
+        [model] = ec2.describe_subnets(SubnetIds=[subnet_id])["Subnets"]
+        pages = ec2.get_paginator("describe_subnets").paginate(
+            Filters=[{"Name": "vpc-id", "Values": [model.get("VpcId", "")]}]
+        )
+        all_of_vpc = [subnet for page in pages for subnet in page["Subnets"]]
+    public = model.get("MapPublicIpOnLaunch", False)
+    alike = [one for one in all_of_vpc if one.get("MapPublicIpOnLaunch", False) == public]
+    alike.sort(key=lambda one: (one.get("AvailableIpAddressCount", 0), one.get("SubnetId", "")))
+    found = {one.get("AvailabilityZoneId", ""): one.get("SubnetId", "") for one in alike}
+    found[model.get("AvailabilityZoneId", "")] = subnet_id
+    found.pop("", None)
+    return found

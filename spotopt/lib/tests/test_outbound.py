@@ -54,7 +54,7 @@ def resolving(monkeypatch, *addresses):
             for a in addresses
         ]
 
-    monkeypatch.setattr(outbound.socket, "getaddrinfo", answer)
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
 
 
 def test_it_arrives(receiver):
@@ -145,15 +145,15 @@ def test_the_address_that_was_checked_is_the_one_called(monkeypatch, receiver):
         return [(socket.AF_INET, 1, 6, "", ("127.0.0.1", port))]
 
     monkeypatch.setattr(outbound, "allowed", lambda address: True)
-    monkeypatch.setattr(outbound.socket, "getaddrinfo", once)
+    monkeypatch.setattr(socket, "getaddrinfo", once)
     connect = socket.create_connection
 
     def connecting(address, *rest):
         assert address[0] == "127.0.0.1"
-        monkeypatch.setattr(outbound.socket, "getaddrinfo", real)
+        monkeypatch.setattr(socket, "getaddrinfo", real)
         return connect(address, *rest)
 
-    monkeypatch.setattr(outbound.socket, "create_connection", connecting)
+    monkeypatch.setattr(socket, "create_connection", connecting)
     outbound.post(f"http://moved.example:{receiver.server_port}/", b"{}", headers={})
     assert asked == ["moved.example"]
     assert receiver.seen[0][1]["Host"].startswith("moved.example")
