@@ -27,6 +27,8 @@ from replicas import (
     sef,
     sef_policy,
     situation,
+    standby_budget,
+    standby_mode,
     tags,
     userdata,
 )
@@ -102,6 +104,11 @@ def _intend(lease: Lease, replica: Replica | None) -> Wait | Again:
     emergency = saga.trigger == Saga.Trigger.EMERGENCY
     if replica is None and (cap := caps.reached(agent=saga.agent, emergency=emergency, now=now)):
         return fail(lease, cap)
+    if replica is None and saga.goal == Saga.Goal.STANDBY and saga.replicas.exists():
+        # Another in place of one that was lost: churn is bounded.
+        spent = standby_budget.spent(saga.agent, now=now)
+        if spent and saga.trigger == Saga.Trigger.REBALANCE:
+            return fail(lease, spent)
     if len(_refusals(saga, "permanent")) >= MAX_PERMANENT_REFUSALS:
         return fail(lease, f"EC2 refuses for good: {_refusals(saga, 'permanent')[-1]}")
     old_pool = _present_pool(saga)
@@ -117,7 +124,8 @@ def _intend(lease: Lease, replica: Replica | None) -> Wait | Again:
         spot_allowed=not spot_quota and not only_on_demand,
         # A standby that nobody needs at once may wait for spot capacity.
         on_demand_allowed=(not on_demand_quota and saga.goal == Saga.Goal.PROMOTE)
-        or only_on_demand,
+        or only_on_demand
+        or (not on_demand_quota and standby_mode.may_fall_back(saga)),
     )
     choice = sef_policy.choose(seen)
     if choice is None and saga.goal == Saga.Goal.PROMOTE:

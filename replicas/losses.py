@@ -21,6 +21,9 @@ FATE_WINDOW = timedelta(days=90)
 # Public traces: zones fall together by chance in .07 of cases, CPU types little more often than that.
 # The prior counts as many cases as `PRIOR_WEIGHT`, so that a handful of our own begins to tell.
 PRIOR_FATE, PRIOR_WEIGHT = 0.07, 10
+# Machines that die without a notice: rare, and worth a standby. No figure is published; ours is a guess
+# that counts as much as ten losses.
+PRIOR_UNANNOUNCED, UNANNOUNCED_WEIGHT = 0.05, 10
 # The latest so many of the failing pool's losses: enough to measure with, and a bound on the work.
 MOST_EPISODES = 200
 
@@ -67,9 +70,10 @@ class Fate:
         return (PRIOR_FATE * PRIOR_WEIGHT + self.together) / (PRIOR_WEIGHT + self.cases)
 
 
-def believed(client_id: UUID) -> Q:
+def believed(client_id: UUID | None) -> Q:
     """Signals of machines that EC2 confirmed; those of unverified ones count for their own client alone."""
-    return Q(instance__verified=True) | Q(client_id=client_id)
+    trusted = Q(instance__verified=True)
+    return trusted if client_id is None else trusted | Q(client_id=client_id)
 
 
 def by_pool(
@@ -110,3 +114,14 @@ def fates(
     with connection.cursor() as cursor:
         cursor.execute(_FATES, wanted)
         return {pool_id: Fate(cases, together) for pool_id, cases, together in cursor.fetchall()}
+
+
+def unannounced(*, client_id: UUID, now: datetime) -> float:
+    """The share of losses that no notice came before, 0..1: the last 30 days' on top of the prior."""
+    kinds = list(
+        InterruptionEvent.objects.filter(
+            believed(client_id), kind__in=KINDS, received_at__gt=now - MONTH, received_at__lte=now
+        ).values_list("kind", flat=True)
+    )
+    deaths = sum(kind == Kind.DEATH for kind in kinds)
+    return (PRIOR_UNANNOUNCED * UNANNOUNCED_WEIGHT + deaths) / (UNANNOUNCED_WEIGHT + len(kinds))

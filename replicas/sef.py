@@ -14,7 +14,17 @@ from django.db.models import Q
 from agents.models import Agent, Instance
 from clients import feed, installation
 from clients.models import Client
-from replicas import features, interruptions, leases, lifecycle, risk, sagas, snapshots
+from replicas import (
+    features,
+    interruptions,
+    leases,
+    lifecycle,
+    risk,
+    sagas,
+    snapshots,
+    standby_budget,
+    standby_mode,
+)
 from replicas.leases import Clock
 from replicas.models import InterruptionEvent, Replica, Saga
 from spotopt.lib.times import milliseconds
@@ -184,6 +194,11 @@ def _calm(event: InterruptionEvent, agent: Agent) -> str:
         return "standbys are switched off for this client"
     if (event.risk_score or 0.0) <= risk.STANDBY_ABOVE:
         return f"risk {event.risk_score:.2f} is not above {risk.STANDBY_ABOVE}"
+    if sagas.active_of(agent) is None and (
+        why := standby_budget.spent(agent, now=event.received_at)
+    ):
+        standby_budget.tell(agent, why=why, now=event.received_at)
+        return why
     return ""
 
 
@@ -208,6 +223,7 @@ def _saga_for(event: InterruptionEvent, agent: Agent, *, imminent: bool, clock: 
                 reason=reason,
                 now=now,
                 deadline=event.termination_time,
+                wanted_mode=_standby_mode(event, now) if rebalance else "",
             )
         except sagas.AlreadyMoving:
             active = sagas.active_of(agent)
@@ -223,6 +239,10 @@ def _saga_for(event: InterruptionEvent, agent: Agent, *, imminent: bool, clock: 
             quiesce_until=_quiesce_until(event, agent, active, imminent=imminent, now=now),
         )
     return active
+
+
+def _standby_mode(event: InterruptionEvent, now: datetime) -> str:
+    return standby_mode.wanted(event.instance, risk_score=event.risk_score or 0.0, now=now)
 
 
 def _quiesce_until(

@@ -6,8 +6,10 @@ from replicas import images, standbys
 
 
 def sef_cycle() -> str:
-    """Every minute: automatic standbys whose risk has passed are let go."""
-    return f"{standbys.reevaluate(clock=timezone.now)} standbys let go"
+    """Every minute: automatic standbys that no longer pay are let go, those that are missing launched."""
+    released = standbys.reevaluate(clock=timezone.now)
+    begun = standbys.provide(clock=timezone.now)
+    return f"{released} standbys let go, {begun} begun"
 
 
 def refresh_images() -> str:
