@@ -41,6 +41,14 @@ def aws(simulator: Sim, settings, monkeypatch) -> Sim:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def static_files_are_not_looked_through() -> None:
+    """WhiteNoise would, anew for every API client that a test makes."""
+    from django.conf import settings
+
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
+@pytest.fixture(autouse=True, scope="session")
 def warm_clients_end_with_the_run() -> Iterator[None]:
     """Clients are kept by endpoint: a later simulator has another port, and its own."""
     yield

@@ -3,8 +3,18 @@
 import pytest
 
 from agents.models import Switch
-from replicas import interruptions, journal, launching, promotion, retirement, routes, sagas, sef
-from replicas.models import InterruptionEvent, Saga
+from replicas import (
+    interruptions,
+    journal,
+    launching,
+    lifecycle,
+    promotion,
+    retirement,
+    routes,
+    sagas,
+    sef,
+)
+from replicas.models import InterruptionEvent, Saga, Step
 from replicas.tests.world import Crash, later
 from spotopt.cloud import compute
 
@@ -128,8 +138,6 @@ def test_signals_of_long_ago_are_left_alone(world, primary):
 
 def test_registered_and_then_dead_the_machine_registers_again(world, primary, monkeypatch):
     primary.notice()
-    from replicas import lifecycle
-
     dies(monkeypatch, lifecycle, "registered")
     with pytest.raises(Crash):
         world.boot(world.replica)
@@ -154,5 +162,5 @@ def test_a_journal_step_left_open_is_taken_up(world, primary):
     saga, now = world.saga, later()()
     first = journal.intend(saga, "route", now=now)
     assert journal.intend(saga, "route", now=now) == first
-    journal.end(first, journal.Step.Outcome.DONE, now=now)
+    journal.end(first, Step.Outcome.DONE, now=now)
     assert journal.intend(saga, "route", now=now).attempt == 2

@@ -1,10 +1,12 @@
 """Endpoint 13: end a standby, whatever it is doing."""
 
+from typing import Any
+
 from agents.models import Instance
-from replicas import launching, lifecycle
+from replicas import caps, lifecycle
 from replicas.models import Replica, Saga, Step
 from replicas.tests.world import later
-from spotopt.cloud import compute
+from spotopt.cloud import compute, errors
 
 
 def delete(world, machine, replica_id):
@@ -76,7 +78,7 @@ def test_when_nobody_knows_whether_it_was_launched(world, primary, impatient):
 
 def test_when_it_never_was_launched_waiting_for_it_ends(world, primary, monkeypatch, impatient):
     def nothing(*args, **more):
-        raise compute.errors.UnreachableError("ReadTimeout")
+        raise errors.UnreachableError("ReadTimeout")
 
     monkeypatch.setattr(compute, "launch", nothing)
     world.api.post(primary.path("replicas"), {}, format="json")
@@ -125,7 +127,8 @@ def test_one_that_was_promoted_is_409(world, primary):
 def test_deletion_that_comes_just_after_the_promotion_loses(world, primary, monkeypatch):
     standby = world.standby(primary)
     path = primary.path(f"replicas/{standby.answer['replica_id']}")
-    real, answers = lifecycle.abandon, []
+    real = lifecycle.abandon
+    answers: list[Any] = []
 
     def promoted_first(saga, **more):
         if not answers:
@@ -177,7 +180,7 @@ def test_abandoned_as_its_intent_is_written_nothing_is_written(world, primary, m
         )
         return ""
 
-    monkeypatch.setattr(launching.caps, "reached", rival)
+    monkeypatch.setattr(caps, "reached", rival)
     refused = world.api.post(primary.path("replicas"), {}, format="json")
     assert refused.status_code == 409
     world.settled()

@@ -40,6 +40,7 @@ def test_the_next_emergency_passes_it_over_without_asking(world, primary):
     other.notice()
     assert world.refused == [(ZONES["b"], "spot")]
     step = Step.objects.filter(name="launch", outcome="done").last()
+    assert step is not None
     assert "quarantined" in step.detail["passed_over"][f"{pool_in('b')} spot"]
 
 
@@ -202,6 +203,7 @@ def test_the_intent_is_committed_before_the_deed(world, primary, monkeypatch):
 
     def watched(account, region, *, spec, client_token):
         step = Step.objects.get(key=client_token)
+        assert step.replica is not None
         seen.append((step.outcome, step.replica.status, len(client_token)))
         return real(account, region, spec=spec, client_token=client_token)
 

@@ -113,7 +113,7 @@ def test_daphne_killed_between_the_launch_and_its_commit(web, world, primary):
     finally:
         ended(guard)
     assert guard.returncode == 0
-    assert Replica.objects.get().instance.instance_id == instance_id
+    assert world.instance_of_replica == instance_id
     assert world.launched == [instance_id]
     fresh = world.boot(instance_id)
     assert world.primaries(primary.agent_id) == [fresh.instance_id]

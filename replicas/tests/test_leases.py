@@ -26,19 +26,25 @@ def at(**span):
     return lambda: cast.NOON + timedelta(**span)
 
 
+def taken(saga_id, *, clock):
+    lease = leases.take(saga_id, clock=clock)
+    assert lease is not None
+    return lease
+
+
 def test_two_holders_are_excluded(saga):
     assert leases.take(saga.pk, clock=at()) is not None
     assert leases.take(saga.pk, clock=at(seconds=29)) is None
 
 
 def test_given_back_it_may_be_taken(saga):
-    held = leases.take(saga.pk, clock=at())
+    held = taken(saga.pk, clock=at())
     assert held.release(due_at=None, seen=0)
     assert leases.take(saga.pk, clock=at()) is not None
 
 
 def test_a_poke_is_seen_by_the_holder(saga):
-    held = leases.take(saga.pk, clock=at())
+    held = taken(saga.pk, clock=at())
     leases.poke(saga.pk, now=cast.NOON)
     assert not held.release(due_at=None, seen=0)
     assert leases.take(saga.pk, clock=at()) is None
@@ -46,8 +52,8 @@ def test_a_poke_is_seen_by_the_holder(saga):
 
 
 def test_an_expired_lease_is_taken_over_and_the_first_is_stopped(saga):
-    first = leases.take(saga.pk, clock=at())
-    second = leases.take(saga.pk, clock=at(seconds=31))
+    first = taken(saga.pk, clock=at())
+    second = taken(saga.pk, clock=at(seconds=31))
     assert second is not None
     for write in (
         first.renew,
@@ -65,7 +71,7 @@ def test_an_expired_lease_is_taken_over_and_the_first_is_stopped(saga):
 
 def test_renewed_it_lasts(saga):
     times = iter([timedelta(0), timedelta(seconds=25)])
-    held = leases.take(saga.pk, clock=lambda: cast.NOON + next(times))
+    held = taken(saga.pk, clock=lambda: cast.NOON + next(times))
     held.renew()
     assert leases.take(saga.pk, clock=at(seconds=40)) is None
     assert leases.take(saga.pk, clock=at(seconds=56)) is not None
@@ -81,7 +87,7 @@ def test_an_ended_saga_is_nobodys_work(saga, status):
 def test_what_is_due(saga):
     assert leases.due(at()()) == []  # whoever began it runs it first
     assert leases.due(at(seconds=4)()) == [saga.pk]
-    held = leases.take(saga.pk, clock=at(seconds=4))
+    held = taken(saga.pk, clock=at(seconds=4))
     assert leases.due(at(seconds=10)()) == []
     assert leases.due(at(seconds=40)()) == [saga.pk]  # its holder died
     held.release(due_at=None, seen=0)

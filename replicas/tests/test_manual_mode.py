@@ -144,5 +144,7 @@ def test_a_notice_promotes_it_and_the_next_comes(world, manual_primary):
     standby = world.boot(world.replica)
     assert manual_primary.notice().json()["new_primary_instance_id"] == standby.instance_id
     world.sweep()
-    assert sagas.active_of(manual_primary.agent).trigger == Saga.Trigger.MANUAL
+    active = sagas.active_of(manual_primary.agent)
+    assert active is not None
+    assert active.trigger == Saga.Trigger.MANUAL
     assert len(world.launched) == 2

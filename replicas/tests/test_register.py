@@ -1,6 +1,7 @@
 """Endpoint 1: a machine enrols."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -46,6 +47,8 @@ def test_the_same_machine_again_is_the_same_agent_with_a_new_token(world, primar
     # The earlier token is good for ten minutes more.
     assert primary.post("heartbeat", {"status": "online"}).status_code == 200
     token = tokens.lookup(primary.token, timezone.now())
+    assert token is not None
+    assert token.expires_at is not None
     assert token.expires_at - timezone.now() <= timedelta(minutes=10)
     assert Agent.objects.count() == 1
 
@@ -63,7 +66,8 @@ def test_a_wrong_token_in_the_body_is_401(client_acme, api, token):
 
 
 def test_no_credential_is_401_whatever_the_body(db, api):
-    for body in ([], "x", None, {}):
+    bodies: tuple[Any, ...] = ([], "x", None, {})
+    for body in bodies:
         assert api.post("/api/agents/register", body, format="json").status_code == 401
 
 
@@ -203,7 +207,7 @@ def test_it_may_come_before_the_answer_to_its_launch_was_written(world, primary,
     fresh = world.boot(instance_id)
     assert fresh.answer["role"] == "primary"
     assert world.primaries(primary.agent_id) == [instance_id]
-    assert world.replica.instance.instance_id == instance_id
+    assert world.instance_of_replica == instance_id
     world.sim.ask("DELETE", "faults")
     world.settled()
     assert world.billing() == {instance_id}

@@ -299,6 +299,12 @@ class World:
         assert found is not None
         return found
 
+    @property
+    def instance_of_replica(self) -> str:
+        """EC2's id of the newest replica's machine; empty while there is none."""
+        instance = self.replica.instance
+        return instance.instance_id if instance else ""
+
     def told(self, event_type: str) -> list[str]:
         """What people were told of this kind, the oldest first."""
         rows = FeedEvent.objects.filter(event_type=event_type).order_by("created_at", "id")
