@@ -34,8 +34,9 @@ CAUSES = {Action.SWITCH: "cost_optimization", Action.ON_DEMAND: "high_risk"}
 
 @dataclass
 class Cycle:
-    """What a run came to. `dry`: moves that a dry run kept from being ordered."""
+    """What a run came to. `ran`: no other was at it. `dry`: moves that a dry run kept from being ordered."""
 
+    ran: bool = True
     slots: int = 0
     switches: int = 0
     on_demand: int = 0
@@ -44,14 +45,16 @@ class Cycle:
     failed: int = 0
 
     def __str__(self) -> str:
+        if not self.ran:
+            return "another run is at it"
         return (
             f"{self.slots} slots, {self.under_target} under target: {self.switches} switches and"
             f" {self.on_demand} moves on demand ordered, {self.dry} in dry run, {self.failed} failed"
         )
 
 
-def run_cycle(*, now: datetime) -> Cycle | None:
-    """Decide about every live slot; None while another run is at it.
+def run_cycle(*, now: datetime) -> Cycle:
+    """Decide about every live slot, unless another run is at it.
 
     At most 30 statements however many slots there are, and a fixed few for each move that is ordered. What
     goes wrong with one slot is logged and kept in its decision's place; the others' go on.
@@ -60,7 +63,7 @@ def run_cycle(*, now: datetime) -> Cycle | None:
     numbers = reach.account_numbers(clients.values())
     with transaction.atomic():
         if not _alone():
-            return None
+            return Cycle(ran=False)
         slots = fleet.slots(clients)
         return _decide_all(slots, numbers, policy=policies.active(), now=now)
 

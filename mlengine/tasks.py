@@ -7,5 +7,4 @@ from mlengine import decisions
 
 def ml_cycle() -> str:
     """Every fifteen minutes: one decision about every slot."""
-    cycle = decisions.run_cycle(now=timezone.now())
-    return "another run is at it" if cycle is None else str(cycle)
+    return str(decisions.run_cycle(now=timezone.now()))
