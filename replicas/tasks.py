@@ -2,14 +2,17 @@
 
 from django.utils import timezone
 
-from replicas import images, standbys
+from replicas import homecoming, images, standbys
 
 
 def sef_cycle() -> str:
-    """Every minute: automatic standbys that no longer pay are let go, those that are missing launched."""
+    """Every minute: automatic standbys that no longer pay are let go, those that are missing launched, and
+    machines that an emergency bought on demand sent back to spot.
+    """
     released = standbys.reevaluate(clock=timezone.now)
     begun = standbys.provide(clock=timezone.now)
-    return f"{released} standbys let go, {begun} begun"
+    moved = homecoming.run(clock=timezone.now)
+    return f"{released} standbys let go, {begun} begun, {moved} steps back to spot"
 
 
 def refresh_images() -> str:
