@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from agents.models import Agent, Instance, Mode
 from pricing import queries
@@ -38,7 +39,7 @@ def reached(*, agent: Agent, emergency: bool, now: datetime) -> str:
 
 
 def _usd_per_hour(
-    billing: list[tuple[str, str, str, str]], *, client_id: object, now: datetime
+    billing: list[tuple[str, str, str, str]], *, client_id: UUID, now: datetime
 ) -> Decimal:
     """What is known of the present spend; a machine of unknown price counts as nothing here."""
     spot = queries.current_prices(

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from statistics import median
+from uuid import UUID
 
 from replicas.models import Replica
 
@@ -10,7 +11,7 @@ UNKNOWN = timedelta(seconds=120)
 LATEST = 20
 
 
-def time_to_ready(*, client_id: object) -> timedelta:
+def time_to_ready(*, client_id: UUID) -> timedelta:
     """Median from launch to ready over the client's latest replicas; `UNKNOWN` while there is none."""
     rows = (
         Replica.objects.filter(client_id=client_id)

@@ -15,7 +15,7 @@ FORGIVEN = timedelta(hours=6)
 
 def sentence(strikes: int) -> timedelta:
     """How long after the n-th refusal in a row (n from 1)."""
-    return min(FIRST * 2 ** (min(strikes, 10) - 1), LONGEST)
+    return min(FIRST * float(2 ** (min(strikes, 10) - 1)), LONGEST)
 
 
 def strike(*, pool_id: str, mode: str, code: str, now: datetime) -> Quarantine:
