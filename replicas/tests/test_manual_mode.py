@@ -20,7 +20,7 @@ def test_one_standby_comes_and_no_second(world, manual_primary):
         world.sweep()
     assert len(world.launched) == 1
     standby = world.boot(world.replica)
-    world.sweep(later(hours=3))
+    world.sweep(later(minutes=10))
     assert len(world.launched) == 1
     assert (world.replica.status, world.replica.replica_type) == ("ready", "manual")
     assert world.saga.keep_alive
