@@ -27,7 +27,7 @@ def row(slot: Slot, situation: Situation, verdict: Verdict, *, policy: Policy) -
         under_target=situation.under_target,
         saving=None if stays else verdict.terms.get("saving"),
         risk=risk,
-        inputs=inputs(situation),
+        inputs=inputs(situation, chose=bool(verdict.passed_over) or not stays),
         terms=dict(verdict.terms),
         passed_over=dict(verdict.passed_over),
         reason=verdict.reason,
@@ -39,12 +39,14 @@ def broken(slot: Slot, *, policy: Policy, now: datetime) -> Decision:
     return Decision(**_about(slot, policy, now), action=Decision.Action.STAY, reason=BROKEN)
 
 
-def inputs(situation: Situation) -> dict[str, Any]:
-    """The snapshot as JSON: prices in USD per hour, times in RFC 3339."""
+def inputs(situation: Situation, *, chose: bool) -> dict[str, Any]:
+    """The snapshot as JSON: prices in USD per hour, times in RFC 3339. The other pools only where the policy
+    came to look at them: most rows of a large fleet are of slots that may not move.
+    """
     state, limits, current = situation.state, situation.limits, situation.current
     return {
         "current": None if current is None else {**_place(current), "mode": current.mode},
-        "candidates": [_place(place) for place in situation.candidates],
+        "candidates": [_place(place) for place in situation.candidates] if chose else [],
         "limits": {
             "min_savings_threshold": limits.min_savings_threshold,
             "max_risk_score": limits.max_risk_score,

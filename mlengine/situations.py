@@ -2,14 +2,14 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mlengine import fleet, markets, reach
 from mlengine.fleet import Slot
 from mlengine.markets import Market
 from mlengine.reach import Reach
-from mlengine.situation import Situation
+from mlengine.situation import Place, Situation
 from replicas import estimates
 
 
@@ -20,6 +20,8 @@ class Scene:
     now: datetime
     reach: Reach
     market: Market
+    # Many slots of a client look at the same pools.
+    places: dict[tuple[uuid.UUID, str], Place] = field(default_factory=dict)
 
     def of(self, slot: Slot) -> Situation:
         """The market and limits as this slot sees them; nothing is known here of its state."""
@@ -28,7 +30,7 @@ class Scene:
             now=self.now,
             current=self.market.current(primary) if primary else None,
             candidates=tuple(
-                self.market.place(pool_id, client_id=slot.client.pk)
+                self._place(pool_id, slot.client.pk)
                 for pool_id in self.reach.pools.get(agent.pk, ())
             ),
             limits=fleet.limits_of(agent),
@@ -36,6 +38,12 @@ class Scene:
             overlap_before=estimates.UNKNOWN,
             overlap_after=timedelta(seconds=agent.terminate_wait_seconds),
         )
+
+    def _place(self, pool_id: str, client_id: uuid.UUID) -> Place:
+        key = client_id, pool_id
+        if key not in self.places:
+            self.places[key] = self.market.place(pool_id, client_id=client_id)
+        return self.places[key]
 
 
 def read(slots: Sequence[Slot], *, numbers: Mapping[uuid.UUID, str], now: datetime) -> Scene:

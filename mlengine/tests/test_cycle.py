@@ -343,3 +343,11 @@ def test_the_task_tells_what_it_came_to(old_slot):
     assert tasks.ml_cycle() == (
         "1 slots, 1 under target: 1 switches and 0 moves on demand ordered, 0 in dry run, 0 failed"
     )
+
+
+@pytest.mark.parametrize(("enabled", "pools"), [(True, {HERE, B, C}), (False, set())])
+def test_other_pools_are_inputs_only_where_they_were_looked_at(old_slot, now, enabled, pools):
+    Agent.objects.update(enabled=enabled)
+    kept = decide(now).inputs
+    assert {place["pool_id"] for place in kept["candidates"]} == pools
+    assert kept["current"]["pool_id"] == HERE
