@@ -99,7 +99,7 @@ def test_switched_off_the_standby_ends(world, manual_primary):
 
 def test_one_asked_for_by_hand_stays_outside_the_mode(world, primary):
     standby = world.standby(primary)
-    world.sweep(later(hours=1))
+    world.sweep(later(minutes=10))
     assert standby.instance_id in world.billing()
 
 
