@@ -145,6 +145,23 @@ class AgentAdmin(admin.ModelAdmin[Agent]):
         self.message_user(request, f"Withdrawn: {done}.")
 
 
+class LeavesVolumes(admin.SimpleListFilter):
+    """Machines whose disks stay behind, and go on costing."""
+
+    title = "volumes left behind"
+    parameter_name = "volumes"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """One choice."""
+        return [("left", "Some")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """By what was noted before their end."""
+        if self.value() == "left":
+            return queryset.filter(pk__in=Instance.objects.leaving_volumes().values("pk"))
+        return queryset
+
+
 @admin.register(Instance)
 class InstanceAdmin(ReadOnly):
     """Machines, present and past."""
@@ -160,7 +177,7 @@ class InstanceAdmin(ReadOnly):
         "last_heartbeat_at",
         "terminated_at",
     )
-    list_filter = ("role", "mode", "verified", "ours", "region", "client")
+    list_filter = ("role", "mode", "verified", "ours", LeavesVolumes, "region", "client")
     list_select_related = ("agent", "client", "pool")
     search_fields = ("instance_id", "private_ip", "pool__pool_id", "agent__logical_agent_id")
     date_hierarchy = "launched_at"

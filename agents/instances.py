@@ -283,6 +283,12 @@ def retire_asked(instance: Instance, *, now: datetime) -> bool:
     )
 
 
+def retire_withdrawn(instance: Instance) -> None:
+    """It cannot be terminated by us: it runs on, and is nobody's of ours to end until it enrols again."""
+    instance.retire_asked_at, instance.ours = None, False
+    Instance.objects.filter(pk=instance.pk).update(retire_asked_at=None, ours=False)
+
+
 def confirm_gone(instance: Instance, *, now: datetime) -> bool:
     """EC2 has confirmed that it is gone: it bills no more. False if that was known."""
     gone = Instance.objects.filter(pk=instance.pk, terminated_at=None).update(

@@ -123,6 +123,10 @@ class InstanceQuerySet(models.QuerySet["Instance"]):
         """Those EC2 has not confirmed to be gone."""
         return self.filter(terminated_at=None)
 
+    def leaving_volumes(self) -> "InstanceQuerySet":
+        """Those with disks that their termination does not delete (`launch_facts.volumes_left`)."""
+        return self.filter(launch_facts__has_key="volumes_left")
+
 
 class Instance(models.Model):
     """One EC2 instance in a slot. `role` says what it is to the slot, and changes in one place."""

@@ -19,9 +19,10 @@ from clients import auth, connection
 from clients.auth import Caller
 from clients.models import Client
 from pricing import zones
-from replicas import launching, lifecycle, recipes, sagas, snapshots, tags
+from replicas import launching, lifecycle, obstacles, recipes, sagas, snapshots, tags
 from replicas.leases import Clock
 from replicas.models import Replica, Saga, Step
+from replicas.obstacles import Found
 from replicas.serializers import IdField
 from spotopt.cloud import compute, errors
 from spotopt.cloud.compute import Machine
@@ -115,13 +116,18 @@ def enrol(*, caller: Caller, body: Any, clock: Clock) -> Enrolled:
             now=clock(),
         )
         replica = _replica_of(registered, launched, clock())
+    warnings: list[str] = []
     if machine is not None:
-        _make_ours(client, registered.instance, machine)
+        found = _inspect(client, registered.instance, machine)
+        warnings = found.warnings
+        obstacles.tell(registered.instance, warnings, now=clock())
+        _make_ours(client, registered.instance, machine, may_end=found.may_end)
     if replica is not None:
         lifecycle.registered(replica=replica, now=clock())
         sagas.settle(replica.saga, clock=clock)
     # Promoted as it enrolled, and the answer lost: it is told again what it was told.
-    return Enrolled(_answer(registered, replica or launched, claim, clock()), registered.created)
+    answer = _answer(registered, replica or launched, claim, clock())
+    return Enrolled({**answer, "warnings": warnings}, registered.created)
 
 
 def _claim(data: dict[str, Any]) -> Claim:
@@ -166,7 +172,8 @@ def _ask_ec2(client: Client, claim: Claim) -> Machine | None:
     """What EC2 says of the machine in the client's account; None where it does not know, or answer."""
     try:
         account = connection.account_for(client)
-        return compute.describe(account, claim.region, [claim.instance_id]).get(claim.instance_id)
+        ids = [claim.instance_id]
+        return compute.describe(account, claim.region, ids, spot_status=True).get(claim.instance_id)
     except (errors.CloudError, Refused) as error:
         log.info("%s registers unverified: %s", claim.instance_id, error)
         return None
@@ -180,10 +187,25 @@ def _learn_zones(client: Client, region: str, now: datetime) -> None:
         log.info("zones of %s in %s are not known yet: %s", client.pk, region, error)
 
 
-def _make_ours(client: Client, instance: Instance, machine: Machine) -> None:
+def _inspect(client: Client, instance: Instance, machine: Machine) -> Found:
+    """How it was launched, kept for the one that comes in its place, and what its end would meet."""
+    try:
+        account = connection.account_for(client)
+        facts = recipes.facts_of(account, instance.region, machine)
+        machines.note_launch_facts(instance, facts)
+        found = obstacles.inspect(account, instance.region, machine)
+        machines.note_launch_facts(instance, facts | found.facts)
+    except (errors.CloudError, Refused) as error:
+        log.warning("not all is known of how %s was launched: %s", instance, error)
+        # Somebody might replace it, and could not be told otherwise.
+        return Found(may_end=not (machine.auto_scaling_group or machine.persistent))
+    return found
+
+
+def _make_ours(client: Client, instance: Instance, machine: Machine, *, may_end: bool) -> None:
     """Tag a verified machine, with the client's consent, so that it may be retired after a move."""
     ours = tags.is_ours(machine)
-    if not ours and client.tag_machines and not machine.auto_scaling_group:
+    if not ours and client.tag_machines and may_end:
         try:
             compute.tag(
                 connection.account_for(client),
@@ -195,11 +217,6 @@ def _make_ours(client: Client, instance: Instance, machine: Machine) -> None:
         except (errors.CloudError, Refused) as error:
             log.warning("%s could not be tagged: %s", instance.instance_id, error)
     machines.note_ec2(instance, image_id=machine.image_id, ours=ours)
-    try:
-        facts = recipes.facts_of(connection.account_for(client), instance.region, machine)
-        machines.note_launch_facts(instance, facts)
-    except (errors.CloudError, Refused) as error:
-        log.warning("%s will be replaced without its network and rights: %s", instance, error)
 
 
 def _replica_of(registered: Registered, launched: Replica | None, now: datetime) -> Replica | None:

@@ -21,6 +21,7 @@ from replicas import (
     caps,
     journal,
     lifecycle,
+    obstacles,
     quarantine,
     recipes,
     sagas,
@@ -276,7 +277,8 @@ def _note_origin(instance: Instance, *, replica: Replica, image_id: str) -> None
     instances.note_ec2(instance, image_id=image_id, ours=True)
     old = replica.saga.old_instance
     if old is not None and old.launch_facts:
-        instances.note_launch_facts(instance, old.launch_facts)
+        alike = {k: v for k, v in old.launch_facts.items() if k not in obstacles.OWN}
+        instances.note_launch_facts(instance, alike)
 
 
 def fail(lease: Lease, why: str) -> Again:

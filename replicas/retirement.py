@@ -8,11 +8,12 @@ from agents import instances as machines
 from agents.models import Instance
 from clients import connection, feed
 from clients.models import Client
-from replicas import journal, leases, lifecycle, routes, sagas, tags
+from replicas import journal, leases, lifecycle, obstacles, routes, sagas, tags
 from replicas.leases import Clock, Lease
 from replicas.models import Replica, Saga, Step
 from replicas.sagas import Again, Wait
 from spotopt.cloud import compute, errors
+from spotopt.cloud.account import Account
 from spotopt.cloud.compute import Machine
 from spotopt.lib.errors import Refused
 
@@ -47,7 +48,13 @@ def retire_old(lease: Lease) -> Wait | Again:
             due = saga.promoted_at + timedelta(seconds=saga.agent.terminate_wait_seconds)
             if now < due:
                 return Wait(min(filter(None, (due, pending))))
+        lease.renew()
+        if why := obstacles.clear(connection.account_for(saga.client), old):
+            machines.retire_withdrawn(old)
+            return _leave_running(lease, old, why)
         if not _terminate(lease, old):
+            if not old.ours:
+                return _leave_running(lease, old, "its termination protection is on")
             return Wait(now + LOOK_AGAIN)
     _close_step(lease, old)
     return _end(lease)
@@ -83,7 +90,10 @@ def settle(lease: Lease, replica: Replica) -> bool:
             lifecycle.gone(replica=replica, now=now)
             return True
     if not _terminate(lease, replica.instance):
-        return False
+        if replica.instance.ours:
+            return False
+        # Protected, by its template: nothing that we do ends it.
+        _left(replica.instance, "its termination protection is on", now=lease.clock())
     lifecycle.gone(replica=replica, now=lease.clock())
     return True
 
@@ -119,11 +129,16 @@ def _terminate(lease: Lease, instance: Instance) -> bool:
     step = journal.intend(
         lease.saga, "retire", now=now, detail={"instance_id": instance.instance_id}
     )
+    obstacles.note_volumes(account, instance, now=now)
     try:
         compute.terminate(account, instance.region, [instance.instance_id])
         found = compute.describe(account, instance.region, [instance.instance_id])
     except errors.CloudError as error:
         log.warning("retiring %s: %s", instance.instance_id, error.code)
+        if error.code == obstacles.PROTECTED:
+            machines.retire_withdrawn(instance)
+            journal.end(step, Step.Outcome.REFUSED, now=lease.clock(), error=error.code)
+            return False
         journal.end(step, Step.Outcome.UNKNOWN, now=lease.clock(), error=error.code)
         return False
     if not really_gone(instance, found.get(instance.instance_id), now=now):
@@ -214,14 +229,52 @@ def really_gone(instance: Instance, machine: Machine | None, *, now: datetime) -
     return instance.launched_at is None or now - instance.launched_at > NOT_YET_VISIBLE
 
 
+def _going(machine: Machine | None) -> bool:
+    return machine is not None and machine.gone
+
+
+def _end_all(account: Account, region: str, instances: list[Instance], *, now: datetime) -> None:
+    """One call for all of them; EC2 refuses it whole for the sake of one that is protected."""
+    free = []
+    for instance in instances:
+        if why := obstacles.clear(account, instance):
+            _left(instance, why, now=now)
+            continue
+        obstacles.note_volumes(account, instance, now=now)
+        free.append(instance)
+    if not free:
+        return
+    try:
+        compute.terminate(account, region, [one.instance_id for one in free])
+    except errors.PermanentError as error:
+        if error.code != obstacles.PROTECTED:
+            raise
+        if len(free) == 1:
+            _left(free[0], "its termination protection is on", now=now)
+            return
+        for one in free:
+            _end_all(account, region, [one], now=now)
+
+
+def _left(instance: Instance, why: str, *, now: datetime) -> None:
+    machines.retire_withdrawn(instance)
+    feed.record(
+        client_id=instance.client_id,
+        agent_id=instance.agent_id,
+        event_type="old_machine_left_running",
+        severity="warning",
+        message=f"{instance.instance_id} was left running, and bills: {why}",
+        now=now,
+    )
+
+
 def _sweep_region(client: Client, region: str, instances: list[Instance], *, now: datetime) -> int:
     ids = [instance.instance_id for instance in instances]
     try:
         account = connection.account_for(client)
         found = compute.describe(account, region, ids)
-        again = [i for i in ids if i not in found or not found[i].gone]
-        if again:
-            compute.terminate(account, region, again)
+        again = [i for i in instances if not _going(found.get(i.instance_id))]
+        _end_all(account, region, again, now=now)
     except (errors.CloudError, Refused) as error:
         log.warning("cannot retire %d machines of %s in %s: %s", len(ids), client.pk, region, error)
         return len(ids)

@@ -14,7 +14,7 @@ from spotopt.tests import cast
 
 KEYS = {
     "status", "agent_id", "message", "agent_token", "pool_id", "config", "role", "replica_id",
-    "snapshot", "server_time",
+    "snapshot", "server_time", "warnings",
 }  # fmt: skip
 
 

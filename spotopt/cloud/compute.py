@@ -22,6 +22,7 @@ __all__ = [
     "describe",
     "find_tagged",
     "launch",
+    "protected",
     "tag",
     "terminate",
     "untag",
@@ -139,6 +140,16 @@ def find_tagged(account: Account, region: str, *, tags: Mapping[str, str]) -> li
         {"Name": f"tag:{key}", "Values": [value]} for key, value in sorted(tags.items())
     ]
     return list(_described(account, region, filters))
+
+
+def protected(account: Account, region: str, instance_id: str) -> bool:
+    """Whether termination protection (DisableApiTermination) would refuse `terminate`."""
+    ec2 = session.client(account, "ec2", region)
+    with errors.sorted_out():
+        answer = ec2.describe_instance_attribute(
+            InstanceId=instance_id, Attribute="disableApiTermination"
+        )
+    return bool(answer.get("DisableApiTermination", {}).get("Value", False))
 
 
 def terminate(account: Account, region: str, instance_ids: Sequence[str]) -> None:

@@ -28,3 +28,32 @@ def cancel(account: Account, region: str, *, spot_request_id: str) -> None:
     except errors.PermanentError as error:
         if error.code != "InvalidSpotInstanceRequestID.NotFound":
             raise
+
+
+NOBODY = "i-00000000000000000"
+
+
+def may_detach(account: Account, region: str, *, group: str) -> bool:
+    """Whether `detach` would be permitted; asked with an instance that is in no group."""
+    autoscaling = session.client(account, "autoscaling", region)
+    try:
+        with errors.sorted_out():
+            autoscaling.detach_instances(
+                AutoScalingGroupName=group,
+                InstanceIds=[NOBODY],
+                ShouldDecrementDesiredCapacity=False,
+            )
+    except errors.PermanentError as error:
+        return error.code == "ValidationError"
+    return True
+
+
+def may_cancel(account: Account, region: str, *, spot_request_id: str) -> bool:
+    """Whether `cancel` would be permitted; a DryRun."""
+    ec2 = session.client(account, "ec2", region)
+    try:
+        with errors.sorted_out():
+            ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[spot_request_id], DryRun=True)
+    except errors.PermanentError as error:
+        return error.code == "DryRunOperation"
+    return True
