@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q
 
-from agents.models import Agent, Instance, Mode, Switch
+from agents.models import Agent, Command, Instance, Mode, Switch
 from clients import feed, installation
 from clients.models import Client
 from pricing import queries
@@ -53,6 +53,12 @@ def exiles(*, now: datetime) -> list[Instance]:
         status=Saga.Status.ABANDONING
     )
     mine = Saga.objects.filter(agent=OuterRef("agent"), reason__startswith=REASON)
+    ordered = Command.objects.filter(
+        agent=OuterRef("agent"),
+        command_type=Command.Type.SWITCH,
+        status__in=Command.OPEN,
+        expires_at__gt=now,
+    )
     return list(
         Instance.objects.primary()
         .filter(
@@ -69,6 +75,8 @@ def exiles(*, now: datetime) -> list[Instance]:
             client__dry_run=False,
         )
         .exclude(Exists(mine.filter(given_up)))
+        # A switch has been ordered already: the agent is about to ask for its machine.
+        .exclude(Exists(ordered))
         .select_related("agent__client", "pool", "replica")
         .order_by("pk")
     )

@@ -174,6 +174,18 @@ def test_it_is_an_ordinary_decision(world, drought, stop):
     assert not Saga.objects.filter(trigger="planned").exists()
 
 
+def test_an_ordered_switch_goes_first(world, drought):
+    drought.ends()
+    answer = world.api.post(
+        f"/api/client/instances/{drought.refuge.instance_id}/force-switch",
+        {"target_pool_id": pool_in("c")},
+        format="json",
+    )
+    assert answer.status_code < 300, answer.json()
+    Command.objects.update(expires_at=later(minutes=60)())
+    assert run(minutes=31) == 0
+
+
 def test_a_stop_on_the_way_ends_it(world, drought):
     drought.ends()
     run(minutes=31)
