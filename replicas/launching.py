@@ -131,6 +131,8 @@ def _intend(lease: Lease, replica: Replica | None) -> Wait | Again:
     choice = sef_policy.choose(seen)
     if choice is None and saga.goal == Saga.Goal.PROMOTE:
         choice = sef_policy.choose(sef_policy.without_quarantine(seen))
+    if _elsewhere(saga, choice):
+        return fail(lease, f"{saga.wanted_pool_id} was named for this move, and refuses at present")
     if choice is None:
         return Wait(now + ASK_AGAIN * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
     with transaction.atomic():
@@ -170,6 +172,14 @@ def _intend(lease: Lease, replica: Replica | None) -> Wait | Again:
             },
         )
     return Again()
+
+
+def _elsewhere(saga: Saga, choice: sef_policy.Choice | None) -> bool:
+    """A planned move goes where it was ordered to go, or not at all; once it is an emergency, anywhere."""
+    planned = saga.trigger == Saga.Trigger.PLANNED and saga.goal == Saga.Goal.STANDBY
+    if not planned or saga.wanted_pool_id is None:
+        return False
+    return choice is None or choice.pool_id != saga.wanted_pool_id
 
 
 def _launch(lease: Lease, replica: Replica, step: Step) -> Wait | Again:

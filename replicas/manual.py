@@ -80,6 +80,7 @@ def wanting(now: datetime) -> list[Agent]:
     return list(
         Agent.objects.live()
         .filter(enabled=True, manual_replica_enabled=True, instances__role="primary")
+        .filter(client__automation=True)
         .exclude(sagas__status__in=Saga.ACTIVE)
         # Not two conditions in `exclude`, which may each be met by another saga.
         .exclude(Exists(_just_failed(now)))

@@ -253,6 +253,8 @@ def _quiesce_until(
         return now
     if agent.quiesce_seconds == 0 or saga.status != Saga.Status.STANDING:
         return None
+    if event.channel != InterruptionEvent.Channel.AGENT:
+        return None  # nobody waits for this answer: the saga sends the agent a command
     until = now + timedelta(seconds=agent.quiesce_seconds)
     if event.termination_time is not None:
         until = min(until, event.termination_time - RESERVE)

@@ -219,6 +219,7 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_AUTOREFRESH = DEBUG or TESTING  # else each test client would look through all files
 
 # --- transport security ------------------------------------------------------------------------
 SECURE_SSL_REDIRECT: bool = switch("SECURE_SSL_REDIRECT", default=not DEBUG)

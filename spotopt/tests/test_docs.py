@@ -27,7 +27,7 @@ def test_every_schedule_is_documented():
 
 def test_the_map_names_every_module_of_the_apps():
     page = (ROOT / "docs/architecture.md").read_text()
-    for app in ("clients", "pricing", "agents", "replicas"):
+    for app in ("clients", "pricing", "agents", "replicas", "mlengine"):
         for module in (ROOT / app).glob("*.py"):
             if module.stem not in ("__init__", "apps", "models", "admin", "api", "serializers"):
                 assert f"`{module.stem}`" in page, f"{app}/{module.name}"
