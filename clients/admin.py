@@ -10,8 +10,10 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
-from clients import installation, invitations, people, tenants, tokens
+from clients import connection, installation, invitations, people, tenants, tokens
 from clients.models import Client, FeedEvent, Installation, Invitation, Membership, Token
+from spotopt.cloud import permissions
+from spotopt.cloud.errors import CloudError
 from spotopt.lib.admin import Page, ReadOnly, Rows
 from spotopt.lib.errors import Refused
 
@@ -42,7 +44,7 @@ class ClientAdmin(Page):
     date_hierarchy = "created_at"
     readonly_fields = ["id", "status", "aws_external_id", "created_at"]
     inlines = [MembershipRows]
-    actions = ["show_token", "regenerate_token", "invite_owner"]
+    actions = ["show_token", "regenerate_token", "invite_owner", "check_connection"]
     fieldsets = [
         (None, {"fields": ["name", "email", "id", "status", "created_at"]}),
         ("New agents", {"fields": ["target_savings_percent", "max_switches_per_day"]}),
@@ -116,6 +118,23 @@ class ClientAdmin(Page):
                 now=timezone.now(),
             )
             messages.success(request, f"{client.email} is invited; the link is under Invitations.")
+
+    @admin.action(description="Check the AWS connection", permissions=["change"])
+    def check_connection(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+        """Says what is missing, for each client and region."""
+        for client in queryset:
+            try:
+                checked = connection.check(client)
+            except Refused as error:
+                messages.error(request, f"{client}: {error.message}")
+            except CloudError as error:
+                messages.error(request, f"{client}: AWS does not let us in, or answer: {error}")
+            else:
+                for region, findings in checked.items():
+                    if lacking := permissions.missing(findings):
+                        messages.error(request, f"{client}, {region}: lacks {', '.join(lacking)}.")
+                    else:
+                        messages.success(request, f"{client}, {region}: nothing is missing.")
 
     def _page(
         self,

@@ -2,7 +2,9 @@
 
 from django.conf import settings
 
+from clients import installation
 from clients.models import Client
+from spotopt.cloud import permissions, session
 from spotopt.cloud.account import Account
 from spotopt.lib.errors import Conflict
 
@@ -27,6 +29,21 @@ def account_for(client: Client) -> Account:
         f"Connect an AWS account to {client.name} first: give its settings the ARN of a role that "
         f"trusts this server with the external id {client.aws_external_id}."
     )
+
+
+def check(client: Client) -> dict[str, list[permissions.Finding]]:
+    """What the client's connection may do, by region. Raises NotConnected, and CloudError where there is no
+    way in: the role is missing, or does not trust this server under the client's external id.
+    """
+    account = account_for(client)
+    tags = {
+        "spotopt:client": str(client.pk),
+        "spotopt:installation": str(installation.current().pk),
+    }
+    return {
+        region: permissions.check(account, region, image_id=client.image_id, tags=tags)
+        for region in client.aws_regions or [session.HOME_REGION]
+    }
 
 
 def account_number(role_arn: str) -> str:
