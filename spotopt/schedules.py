@@ -17,6 +17,7 @@ class Periodic:
 SCHEDULES = (
     Periodic("sef cycle", "replicas.tasks.sef_cycle", 1),
     Periodic("ml cycle", "mlengine.tasks.ml_cycle", 15),
+    Periodic("images", "replicas.tasks.refresh_images", 60),
     Periodic("spot prices", "agents.tasks.collect_prices", 5),
     Periodic("on-demand prices", "agents.tasks.collect_on_demand_prices", 24 * 60),
     Periodic("price gaps", "pricing.tasks.fill_gaps", 15),
