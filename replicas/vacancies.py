@@ -24,7 +24,7 @@ REMEMBERED = timedelta(hours=6)
 
 def pause(failures: int) -> timedelta:
     """How long after the n-th failure of the last six hours (n from 1) the slot is tried again."""
-    return min(FIRST * 2 ** (min(failures, 10) - 1), LONGEST)
+    return min(FIRST * float(2 ** (min(failures, 10) - 1)), LONGEST)
 
 
 def fill(*, clock: Clock) -> int:

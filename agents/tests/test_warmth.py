@@ -13,7 +13,7 @@ from spotopt.cloud.errors import UnreachableError
 def made(monkeypatch, settings):
     """Which clients are asked for, and of whom the account number."""
     settings.SERVER_AWS_ACCOUNT = True
-    asked = []
+    asked: list[object] = []
     monkeypatch.setattr(
         session, "client", lambda account, service, region: asked.append((service, region))
     )

@@ -87,7 +87,12 @@ def test_what_cannot_be_read_is_deleted_and_the_rest_is_handled(world, primary, 
 def test_what_could_not_be_handled_now_comes_again(world, primary, queue, monkeypatch):
     world.sim.interrupt(primary.instance_id, "rebalance")
     deleted = []
-    monkeypatch.setattr(queues, "delete", lambda *a: deleted.append(len(a[3])) or 0)
+
+    def delete(account, region, url, messages):
+        deleted.append(len(messages))
+        return 0
+
+    monkeypatch.setattr(queues, "delete", delete)
 
     def fail(*_, **__):
         raise errors.ThrottleError("Throttling", "slower")
