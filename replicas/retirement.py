@@ -39,7 +39,9 @@ def retire_old(lease: Lease) -> Wait | Again:
             unhealthy = routes.not_yet_healthy(lease)
             if unhealthy is not None:
                 return Wait(min(filter(None, (unhealthy, pending))))
-        routes.away_from(lease, old)
+        left = routes.away_from(lease, old)
+        if not left and not (saga.retire_old and old.ours):
+            return Wait(now + LOOK_AGAIN)
         if not saga.retire_old:
             return _leave_running(lease, old, "automatic termination is off for this agent")
         if not old.ours:
@@ -57,6 +59,9 @@ def retire_old(lease: Lease) -> Wait | Again:
                 return _leave_running(lease, old, "its termination protection is on")
             return Wait(now + LOOK_AGAIN)
     _close_step(lease, old)
+    # Its end waits for no load balancer; the saga's does.
+    if not routes.has_left(lease, old):
+        return Wait(now + LOOK_AGAIN)
     return _end(lease)
 
 

@@ -32,9 +32,16 @@ def to(lease: Lease, instance: Instance) -> None:
         _attempt(lease, follower, instance, tries=TRIES)
 
 
-def away_from(lease: Lease, instance: Instance) -> None:
-    """Deregister the old one; a load balancer stops sending to it at once."""
-    _attempt(lease, followers.AWAY, instance, tries=TRIES)
+def away_from(lease: Lease, instance: Instance) -> bool:
+    """Deregister the old one; a load balancer stops sending to it at once. True once that is settled."""
+    return _attempt(lease, followers.AWAY, instance, tries=TRIES)
+
+
+def has_left(lease: Lease, instance: Instance) -> bool:
+    """Ask once more where AWS has not answered yet; True once it is settled, or was never begun."""
+    if not _steps(lease.saga, followers.AWAY.name, instance).filter(outcome__in=OPEN).exists():
+        return True
+    return away_from(lease, instance)
 
 
 def follow_up(lease: Lease) -> datetime | None:
