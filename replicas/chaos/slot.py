@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from agents import instances
+from agents import heartbeats, instances
 from agents.models import Agent, Instance
 from clients import auth, tokens
 from clients.auth import Caller
@@ -92,8 +92,10 @@ class Slot:
 
         It is EC2 that says which there are: one whose launch nobody has noted enrols all the same.
         """
-        for row in self.aws.state()["instances"]:
-            if row["state"] != "running" or tags.REPLICA not in row["tags"]:
+        running = [row for row in self.aws.state()["instances"] if row["state"] == "running"]
+        self._beat([row["id"] for row in running])
+        for row in running:
+            if tags.REPLICA not in row["tags"]:
                 continue
             replica = self._replica_of(row)
             if replica is None:
@@ -105,6 +107,13 @@ class Slot:
                 requests.synced(
                     replica=replica, status="synced", at=self.clock(), lag=0.0, clock=self.clock
                 )
+
+    def _beat(self, running: list[str]) -> None:
+        rows = Instance.objects.filter(
+            client=self.client, instance_id__in=running, role__in=("primary", "standby")
+        )
+        for instance in rows.exclude(registered_at=None).select_related("agent"):
+            heartbeats.record(instance=instance, beat=heartbeats.Beat(), now=self.clock())
 
     def notice(self, *, imminent: bool = False) -> sef.Answer:
         """7, or 9, from the first machine."""

@@ -88,6 +88,7 @@ class Rebalance(Emergency):
         if not self.heard:
             self.slot.clock.skip(70 * 60)
             self.heard = True
+            self.slot.play_machines()
         standbys.reevaluate(clock=self.slot.clock)
         self.over = not any(saga.status in Saga.ACTIVE for saga in self.slot.sagas)
 

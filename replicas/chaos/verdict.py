@@ -28,8 +28,11 @@ def always(slot: Slot) -> list[str]:
     return found
 
 
-def at_the_end(slot: Slot, *, needs: int, machines_died: bool) -> list[str]:
-    """What has been left undone; empty when every promise was kept."""
+def at_the_end(slot: Slot, *, needs: int | None) -> list[str]:
+    """What has been left undone; empty when every promise was kept.
+
+    `needs`: how many machines the move called for; None where machines died and had to be replaced.
+    """
     found = always(slot)
     state = slot.aws.state()
     found += _billing(slot, state)
@@ -37,7 +40,7 @@ def at_the_end(slot: Slot, *, needs: int, machines_died: bool) -> list[str]:
     launched = sum(tags.REPLICA in row["tags"] for row in state["instances"])
     failed = Replica.objects.filter(client=slot.client, status=Replica.Status.FAILED).count()
     ended_without = sum(saga.status in Saga.ENDED_WITHOUT for saga in slot.sagas)
-    if launched > needs + failed + ended_without and not machines_died:
+    if needs is not None and launched > needs + failed + ended_without:
         found.append(f"{launched} machines launched for {needs} needs")
     for event in InterruptionEvent.objects.filter(client=slot.client, acted_at=None):
         found.append(f"{event.kind} was never answered")
