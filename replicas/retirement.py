@@ -77,6 +77,9 @@ def abandon(lease: Lease) -> Wait | Again:
         )
     ]
     if all(settled):
+        # The sweep may have seen the machine's end before us.
+        for gone in Instance.objects.filter(replica__saga=saga).exclude(terminated_at=None):
+            _close_step(lease, gone)
         return sagas.move_on(lease, Saga.Status.ABANDONED, ended_at=lease.clock())
     return Wait(lease.clock() + LOOK_AGAIN)
 
