@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 from unittest import mock
 
 from django.db import Error, connection
@@ -104,7 +105,7 @@ class _Rounds:
             self._as_a_process(self.slot.play_machines)
             self._as_a_process(self._sweep)
             self.outcome.failures += verdict.always(self.slot)
-            quiet = quiet + 1 if self.story.over and at_rest() else 0
+            quiet = quiet + 1 if self.story.over and at_rest(self.clock()) else 0
             if quiet == QUIET or self.outcome.failures:
                 break
             self.clock.skip(STEPS[min(number, len(STEPS) - 1)])
@@ -158,12 +159,12 @@ def sweep(
             do(lambda act=action: act(clock))  # type: ignore[misc]
 
 
-def at_rest() -> bool:
+def at_rest(now: datetime) -> bool:
     """No saga is on its way, no machine waits for its end, and no signal for its answer."""
     moving = Saga.objects.filter(status__in=Saga.OPEN).exclude(status=Saga.Status.STANDING)
     leaving = Instance.objects.billing().exclude(retire_asked_at=None)
     ending = Replica.objects.filter(status=Replica.Status.TERMINATING)
-    unanswered = InterruptionEvent.objects.filter(acted_at=None)
+    unanswered = InterruptionEvent.objects.filter(acted_at=None, received_at__gt=now - verdict.OLD)
     return not any(rows.exists() for rows in (moving, leaving, ending, unanswered))
 
 

@@ -1,6 +1,7 @@
 """What must hold when all is quiet again, whatever was broken on the way."""
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 from agents.models import Instance
@@ -10,6 +11,8 @@ from replicas.chaos.slot import Slot
 from replicas.models import InterruptionEvent, Replica, Saga, Step
 
 Role = Instance.Role
+# Signals of so long ago are left alone.
+OLD = timedelta(hours=1)
 TOLD = ("launch_failed", "instance_without_purpose", "old_machine_left_running")
 
 
@@ -42,7 +45,8 @@ def at_the_end(slot: Slot, *, needs: int | None) -> list[str]:
     ended_without = sum(saga.status in Saga.ENDED_WITHOUT for saga in slot.sagas)
     if needs is not None and launched > needs + failed + ended_without:
         found.append(f"{launched} machines launched for {needs} needs")
-    for event in InterruptionEvent.objects.filter(client=slot.client, acted_at=None):
+    fresh = InterruptionEvent.objects.filter(received_at__gt=slot.clock() - OLD)
+    for event in fresh.filter(client=slot.client, acted_at=None):
         found.append(f"{event.kind} was never answered")
     return found
 
