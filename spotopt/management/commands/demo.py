@@ -54,7 +54,9 @@ class Command(BaseCommand):
             report=given["report"],
             port=given["port"],
         )
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # Also where it was started in the background of a script, which has Ctrl-C ignored.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         if STAGED in os.environ:
             from spotopt.demo import conductor
 
