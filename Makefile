@@ -28,7 +28,7 @@ serve: setup ## production-like use on this machine: database, web, guard and sc
 	$(BIN)/python manage.py serve $(ARGS)
 
 test: setup ## all tests; ARGS="-k name" for some
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: setup ## failovers broken at every step, in every way; ARGS="--case ID" replays one
 	$(BIN)/python manage.py chaos $(ARGS)

@@ -16,11 +16,16 @@ from django.conf import settings
 from spotopt import localdb
 
 run: dict[str, localdb.LocalDatabase] = {}
-data_dir = Path(tempfile.mkdtemp(prefix="spotopt-tests-"))
+# A worker of a parallel run has its leader's environment: one server, one data folder, one secret key.
+WORKER = "PYTEST_XDIST_WORKER" in os.environ
+data_dir = Path() if WORKER else Path(tempfile.mkdtemp(prefix="spotopt-tests-"))
 
 
 def prepare() -> None:
     """Point the settings at a database and at a data folder that no installation uses."""
+    if WORKER:
+        settings.DATABASES  # noqa: B018
+        return
     if settings.configured and not os.environ.get("DATABASE_URL"):
         raise pytest.UsageError(
             "The settings were read before the test database was started:"
@@ -39,7 +44,8 @@ def prepare() -> None:
 try:
     prepare()
 except BaseException:
-    shutil.rmtree(data_dir, ignore_errors=True)
+    if not WORKER:
+        shutil.rmtree(data_dir, ignore_errors=True)
     raise
 
 
@@ -57,4 +63,5 @@ def pytest_unconfigure() -> Iterator[None]:
     finally:
         if database := run.pop("database", None):
             database.stop()
-        shutil.rmtree(data_dir, ignore_errors=True)
+        if not WORKER:
+            shutil.rmtree(data_dir, ignore_errors=True)

@@ -303,8 +303,8 @@ def fail(lease: Lease, why: str) -> Again:
         client_id=saga.client_id,
         agent_id=saga.agent_id,
         event_type="launch_failed",
-        severity="critical",
-        message=f"No replacement for agent {saga.agent}: {why}"[:500],
+        severity="critical" if saga.goal == Saga.Goal.PROMOTE else "warning",
+        message=f"No machine for agent {saga.agent} ({saga.trigger}): {why}"[:500],
         now=now,
     )
     log.error("saga %s failed: %s", saga.pk, why)

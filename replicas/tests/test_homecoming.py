@@ -97,7 +97,7 @@ def test_a_drought_that_goes_on_is_asked_seldom_and_keeps_the_refuge(world, drou
     # Each pool has said no once more, none was asked on demand.
     assert {mode for _, mode in world.refused[asked - 1 :]} == {"spot"}
     assert run(minutes=42) == 0
-    assert world.replica.saga.status == Saga.Status.ABANDONED
+    assert world.replica.saga.status == Saga.Status.FAILED
     tried = len(world.launches)
     # Not quiet for another half an hour after that.
     assert [run(minutes=minutes) for minutes in (45, 55, 60)] == [0, 0, 0]
