@@ -5,6 +5,7 @@ import signal
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from django.db import connections
 from django_q import cluster
 from django_q.conf import logger
 
@@ -28,8 +29,19 @@ class Sentinel(cluster.Sentinel):  # type: ignore[misc]  # django-q2 is untyped
         super().reincarnate(process)
 
 
+def _forget_inherited_connections() -> None:
+    """A forked process has its parent's sockets: two that talk over one garble each other's answers.
+
+    Forgotten, not closed: a goodbye would end the parent's session. psycopg knows by the process id that
+    they are not this process's to close.
+    """
+    for inherited in connections.all(initialized_only=True):
+        inherited.connection = None
+
+
 def run(beat_path: Path) -> None:
     """Run the cluster in this process, which leads its group, until SIGTERM."""
+    os.register_at_fork(after_in_child=_forget_inherited_connections)
     logger.addFilter(beat.WithoutPings())
     beat.follow(beat_path)
     cluster.Sentinel = Sentinel

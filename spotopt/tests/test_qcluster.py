@@ -122,7 +122,8 @@ def test_it_replaces_the_command_of_django_q():
 
 
 def test_killed_processes_are_replaced_and_sigterm_ends_it_all(start, works):
-    cluster = start("--ping-seconds", "0.2")
+    # Where the kill leaves a queue locked, and nobody notices, the watchdog does after so long.
+    cluster = start("--ping-seconds", "0.2", "--stall-seconds", "15")
     works()
     for victim in (lambda: cluster.workers()[0], cluster.sentinel, cluster.main):
         before = cluster.everyone()
