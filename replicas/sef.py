@@ -24,6 +24,7 @@ from replicas import (
     snapshots,
     standby_budget,
     standby_mode,
+    standing,
 )
 from replicas.leases import Clock
 from replicas.models import InterruptionEvent, Replica, Saga
@@ -36,8 +37,6 @@ Kind = InterruptionEvent.Kind
 
 # How long a second hearing waits for the first one's answer.
 PATIENCE = timedelta(seconds=10)
-# Promotion itself must fit between the end of quiescing and the end of the machine.
-RESERVE = timedelta(seconds=5)
 QUIESCES = "the standby is ready; the workload quiesces first"
 
 
@@ -255,10 +254,9 @@ def _quiesce_until(
         return None
     if event.channel != InterruptionEvent.Channel.AGENT:
         return None  # nobody waits for this answer: the saga sends the agent a command
-    until = now + timedelta(seconds=agent.quiesce_seconds)
-    if event.termination_time is not None:
-        until = min(until, event.termination_time - RESERVE)
-    return max(now, until)
+    return standing.quiesce_end(
+        seconds=agent.quiesce_seconds, machine_ends_at=event.termination_time, now=now
+    )
 
 
 def _end_quiescing(event: InterruptionEvent, *, clock: Clock) -> None:

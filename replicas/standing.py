@@ -1,6 +1,6 @@
 """A ready replica: it stands until it is wanted; then the workload may quiesce first, within bounds."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from agents import commands
 from agents.models import Command, Instance
@@ -8,9 +8,15 @@ from replicas import journal, sagas
 from replicas.leases import Lease
 from replicas.models import Replica, Saga, Step
 from replicas.sagas import Again, Wait
+from replicas.standby_policy import RESERVE
 
-# Promotion itself must fit between the end of quiescing and the end of the machine.
-RESERVE = timedelta(seconds=5)
+
+def quiesce_end(*, seconds: int, machine_ends_at: datetime | None, now: datetime) -> datetime:
+    """When a quiesce of `seconds` that begins now is over: in time to promote before the machine ends."""
+    until = now + timedelta(seconds=seconds)
+    if machine_ends_at is None:
+        return until
+    return max(now, min(until, machine_ends_at - RESERVE))
 
 
 def stand(lease: Lease) -> Wait | Again:
@@ -32,9 +38,7 @@ def stand(lease: Lease) -> Wait | Again:
     old = saga.old_instance
     if seconds == 0 or old is None or old.terminated_at is not None:
         return sagas.move_on(lease, Saga.Status.PROMOTING)
-    until = now + timedelta(seconds=seconds)
-    if saga.deadline is not None:
-        until = max(now, min(until, saga.deadline - RESERVE))
+    until = quiesce_end(seconds=seconds, machine_ends_at=saga.deadline, now=now)
     journal.intend(saga, "quiesce", now=now, detail={"asked": str(old)})
     _ask_to_quiesce(saga, old, lease=lease)
     return sagas.move_on(lease, Saga.Status.QUIESCING, quiesce_until=until)
